@@ -1,0 +1,1 @@
+"""Who someone is: addresses, sign-in links and sessions."""

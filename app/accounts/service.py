@@ -1,0 +1,75 @@
+"""Signing in by a mailed link: the account is found, or made, when the link is used."""
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.links import LinkRequest, use_link
+from app.accounts.sessions import start_session
+from app.core.clock import DB_NOW
+from app.core.ids import new_id
+from app.models import User
+
+
+async def confirm_link(
+    session: AsyncSession,
+    token: str,
+    *,
+    browser: str | None,
+    knowingly: bool,
+    user_agent: str | None,
+    ip_address: str | None,
+) -> tuple[str, str]:
+    """Use the link up and sign its person in: (session token, path to go on to).
+
+    The address counts as verified from now on. Raises LinkInvalid or OtherBrowser.
+    """
+    request = await use_link(session, token, browser=browser, knowingly=knowingly)
+    user_id = await _find_or_create_user(session, request)
+    session_token = await start_session(
+        session, user_id, user_agent=user_agent, ip_address=ip_address
+    )
+    return session_token, request.next
+
+
+async def find_user_id(session: AsyncSession, email: str) -> str | None:
+    """The id of the user with this address, compared without case; the exact spelling first."""
+    statement = (
+        select(User.id)
+        .where(func.lower(User.email) == email.lower())
+        .order_by((col(User.email) == email).desc(), col(User.created_at))
+        .limit(1)
+    )
+    return (await session.exec(statement)).one_or_none()
+
+
+async def _find_or_create_user(session: AsyncSession, request: LinkRequest) -> str:
+    user_id = await find_user_id(session, request.email)
+    if user_id is None:
+        return await _create_user(session, request)
+    await session.exec(
+        update(User)
+        .where(col(User.id) == user_id, col(User.email_verified).is_(None))
+        .values(email_verified=DB_NOW, updated_at=DB_NOW)
+    )
+    return user_id
+
+
+async def _create_user(session: AsyncSession, request: LinkRequest) -> str:
+    """Insert the user, or take the one that another confirmation inserted meanwhile."""
+    statement = (
+        insert(User)
+        .values(
+            id=new_id(),
+            email=request.email,
+            name=request.name,
+            company=request.company,
+            email_verified=DB_NOW,
+            created_at=DB_NOW,
+            updated_at=DB_NOW,
+        )
+        .on_conflict_do_update(index_elements=["email"], set_={"updatedAt": DB_NOW})
+        .returning(col(User.id))
+    )
+    return str((await session.exec(statement)).scalar_one())

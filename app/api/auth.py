@@ -1,0 +1,127 @@
+"""Signing in and out by mailed link, as plain HTTP routes."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from app.accounts import links
+from app.accounts.addresses import parse_address, safe_next
+from app.accounts.service import confirm_link
+from app.accounts.sessions import end_session
+from app.api.client import client_address
+from app.api.cookies import (
+    clear_session_cookie,
+    ensure_browser_token,
+    get_browser_token,
+    session_cookie_name,
+    set_session_cookie,
+)
+from app.api.pages import PRIVATE_HEADERS, render_page
+from app.core.crypto import sha256_hex
+from app.core.database import unit_of_work
+from app.core.settings import Settings, get_settings
+
+RESEND_AFTER_SECONDS = 30
+LONGEST_FIELD = 200
+
+router = APIRouter(prefix="/auth", include_in_schema=False)
+Config = Annotated[Settings, Depends(get_settings)]
+Field = Annotated[str, Form(max_length=LONGEST_FIELD)]
+Token = Annotated[str, Query(max_length=LONGEST_FIELD)]
+
+
+@router.post("/email")
+async def ask_for_link(
+    request: Request,
+    settings: Config,
+    email: Field,
+    name: Field = "",
+    company: Field = "",
+    next: Annotated[str, Form()] = "",  # noqa: A002  # the contract's field name
+) -> Response:
+    """Queue a sign-in link; the answer is the same whether the address is known."""
+    wish = links.LinkRequest(
+        email=parse_address(email),
+        name=_clean(name),
+        company=_clean(company),
+        next=safe_next(next),
+    )
+    page = render_page(
+        "check_inbox.html",
+        email=wish.email,
+        resend_after_seconds=RESEND_AFTER_SECONDS,
+        dev_mail_url="/dev/mail" if settings.is_local and not settings.smtp_url else None,
+        next=wish.next,
+    )
+    browser = ensure_browser_token(request, page, settings)
+    async with unit_of_work() as session:
+        await links.request_link(session, wish, browser=browser)
+    return page
+
+
+@router.get("/email/confirm")
+async def show_confirm(request: Request, settings: Config, token: Token = "") -> Response:
+    """A page with one button: mail scanners open links, people press buttons."""
+    async with unit_of_work() as session:
+        link = await links.find_link(session, token)
+        if link is None:
+            raise links.LinkInvalid
+        email, is_same = (
+            link.email,
+            links.is_asking_browser(link, get_browser_token(request, settings)),
+        )
+    return _confirm_page(token, email, is_same=is_same)
+
+
+@router.post("/email/confirm")
+async def confirm(
+    request: Request,
+    settings: Config,
+    token: Token = "",
+    other_browser: Annotated[str, Form(max_length=1)] = "",
+) -> Response:
+    """Sign in, once per link, and go on to where the person wanted to be."""
+    previous = request.cookies.get(session_cookie_name(settings))
+    try:
+        async with unit_of_work() as session:
+            session_token, next_path = await confirm_link(
+                session,
+                token,
+                browser=get_browser_token(request, settings),
+                knowingly=other_browser == "1",
+                user_agent=request.headers.get("user-agent"),
+                ip_address=client_address(request, settings),
+            )
+            if previous:
+                await end_session(session, sha256_hex(previous))
+    except links.OtherBrowser:
+        return await show_confirm(request, settings, token)
+    answer = RedirectResponse(safe_next(next_path), 303, headers=PRIVATE_HEADERS)
+    set_session_cookie(answer, session_token, settings)
+    return answer
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, settings: Config) -> Response:
+    """End this browser's session."""
+    token = request.cookies.get(session_cookie_name(settings))
+    if token:
+        async with unit_of_work() as session:
+            await end_session(session, sha256_hex(token))
+    answer = RedirectResponse("/", 303, headers=PRIVATE_HEADERS)
+    clear_session_cookie(answer, settings)
+    return answer
+
+
+def _confirm_page(token: str, email: str, *, is_same: bool) -> Response:
+    template = "confirm.html" if is_same else "confirm_other_browser.html"
+    action = f"/auth/email/confirm?token={quote(token, safe='')}"
+    return render_page(template, status=200, action_url=action, email=email)
+
+
+def _clean(raw: str) -> str | None:
+    text = " ".join(raw.split())
+    return text if text and text.isprintable() else None

@@ -1,0 +1,87 @@
+"""Errors in words, in one place: a page for people, problem details for programs."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.pages import render_page
+from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
+from app.core.ids import new_call_id
+
+logger = logging.getLogger(__name__)
+
+
+class Unexpected(LatchkeyError):
+    """A fault of ours; the log has the cause under the same request id."""
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong on our side"
+    default_detail = "It is noted. Try again; if it stays, tell us the request id."
+
+
+class _RouteRefusal(LatchkeyError):
+    """What the routing itself refuses: no such path or method."""
+
+    def __init__(self, error: HTTPException):
+        super().__init__("Check the address and the method.", headers=error.headers)
+        self.status = error.status_code
+        self.code = "method_not_allowed" if error.status_code == 405 else "not_found"  # noqa: PLR2004  # HTTP
+        self.title = str(error.detail)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Turn every error of the app's routes into an answer."""
+    app.add_exception_handler(LatchkeyError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(request: Request, error: LatchkeyError, request_id: str | None = None) -> Response:
+    """The error as a page when a browser asks for one, else as problem details."""
+    request_id = request_id or new_call_id()
+    headers = {"x-request-id": request_id, **error.headers}
+    if "text/html" in request.headers.get("accept", ""):
+        page = render_page(
+            _template(error), status=error.status, title=error.title, detail=error.detail
+        )
+        page.headers.update(headers)
+        return page
+    return Response(
+        problem_of(error, request_id), error.status, headers, media_type=PROBLEM_CONTENT_TYPE
+    )
+
+
+def _template(error: LatchkeyError) -> str:
+    return "link_invalid.html" if error.code == "link_invalid" else "message.html"
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    if not isinstance(error, LatchkeyError):
+        raise error
+    return answer(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = {
+        ".".join(str(part) for part in item["loc"][1:]): item["msg"] for item in error.errors()
+    }
+    return answer(request, InvalidRequest(fields=fields))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return answer(request, _RouteRefusal(error))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    request_id = new_call_id()
+    logger.error("Unexpected error, request id %s", request_id, exc_info=error)
+    return answer(request, Unexpected(), request_id)

@@ -1,0 +1,44 @@
+"""The outermost ASGI callable: metered calls go to the meter, past every framework."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+METERED_PREFIX = "/api/v1/"
+Resource = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Front:
+    """Sends `/api/v1/…` to `meter`, everything else to `rest`.
+
+    `resources` are entered before `rest` starts and left after it has stopped, in reverse
+    order: the recorder drains after the last request, and before the database goes.
+    """
+
+    def __init__(self, meter: ASGIApp, rest: ASGIApp, *, resources: Sequence[Resource] = ()):
+        self._meter = meter
+        self._rest = rest
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] == "http" and scope["path"].startswith(METERED_PREFIX):
+            await self._meter(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            for resource in self._resources:
+                await stack.enter_async_context(resource())
+
+            async def send_after_release(message: Message) -> None:
+                # a server stops its loop on this message, so everything is released first
+                if message["type"] == "lifespan.shutdown.complete":
+                    await stack.aclose()
+                await send(message)
+
+            await self._rest(scope, receive, send_after_release)

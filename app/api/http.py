@@ -1,0 +1,17 @@
+"""The FastAPI app of the mounted routes, with or without the portal beneath it."""
+
+from fastapi import FastAPI
+
+from app.api import auth, dev_mail, health
+from app.api.errors import add_error_handlers
+
+
+def make_http(*, with_portal: bool) -> FastAPI:
+    """The mounted routes; API-only nodes carry the health routes alone."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(health.router)
+    if with_portal:
+        app.include_router(auth.router)
+        app.include_router(dev_mail.router)
+    add_error_handlers(app)
+    return app

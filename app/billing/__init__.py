@@ -1,0 +1,1 @@
+"""Plans now; checkout, the customer portal and Stripe's events as they come."""

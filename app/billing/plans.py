@@ -1,0 +1,142 @@
+"""The plans that customers can be on, read from `PLANS_FILE`.
+
+`plans.toml` documents every field. Nothing here knows Stripe or the database.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.core.settings import get_settings
+
+FREE = "free"
+"""The tier of everyone without a subscription."""
+
+
+class PlansInvalid(ValueError):
+    """The plans file cannot be used; the message names the file, the field and the fix."""
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One plan. Prices are in US cents; 0 means free, or for a year: not offered."""
+
+    id: str
+    name: str
+    description: str
+    monthly_usd_cents: int
+    yearly_usd_cents: int
+    monthly_price_id: str
+    yearly_price_id: str
+    units_per_month: int
+    requests_per_second: int
+    keys: int
+    log_days: int
+
+
+@dataclass(frozen=True)
+class TrialTerms:
+    """What a trial gives: for how many days, how many units, and when its data goes."""
+
+    days: int
+    units: int
+    data_days: int
+
+
+@dataclass(frozen=True)
+class Plans:
+    """All tiers, in the order of the file, and the terms of trials."""
+
+    tiers: tuple[Tier, ...]
+    trials: TrialTerms
+
+    def get_tier(self, tier_id: str) -> Tier:
+        """The tier with this id. Raises KeyError for one that the file does not have."""
+        for tier in self.tiers:
+            if tier.id == tier_id:
+                return tier
+        raise KeyError(tier_id)
+
+
+@lru_cache(maxsize=1)
+def get_plans() -> Plans:
+    """The plans of this process, read once. Raises PlansInvalid."""
+    return load_plans(get_settings().plans_file)
+
+
+def load_plans(path: Path) -> Plans:
+    """Read and check a plans file. Raises PlansInvalid, with what to mend in the message."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PlansInvalid(
+            f"{path}: there is no such file. Set PLANS_FILE to your plans, or restore plans.toml."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlansInvalid(f"{path}: this is not valid TOML: {error}.") from error
+    return _plans(document, str(path))
+
+
+def _plans(document: Mapping[str, Any], source: str) -> Plans:
+    _refuse_unknown(document, {"tiers", "trials"}, source)
+    tables = _table(document, "tiers", source)
+    if FREE not in tables:
+        raise PlansInvalid(f"{source}: add [tiers.{FREE}], the plan of everyone who has no other.")
+    tiers = tuple(
+        _read(
+            Tier, _table(tables, tier_id, f"{source}: tiers"), f"{source}: tiers.{tier_id}", tier_id
+        )
+        for tier_id in tables
+    )
+    trials = _read(TrialTerms, _table(document, "trials", source), f"{source}: trials")
+    return Plans(tiers=tiers, trials=trials)
+
+
+def _table(parent: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    table = parent.get(name)
+    if not isinstance(table, dict):
+        raise PlansInvalid(f"{where}: the table [{name}] is missing.")
+    return table
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in table:
+        if name not in known:
+            raise PlansInvalid(
+                f"{where}: '{name}' is not a field. Known: {', '.join(sorted(known))}."
+            )
+
+
+Record = TypeVar("Record", Tier, TrialTerms)
+
+
+def _read(
+    kind: type[Record], table: Mapping[str, Any], where: str, tier_id: str | None = None
+) -> Record:
+    """Fill a dataclass from a table: every field present, of its type, and not negative."""
+    expected = {field.name: field.type for field in fields(kind) if field.name != "id"}
+    _refuse_unknown(table, set(expected), where)
+    values = {name: _value(table, name, wanted, where) for name, wanted in expected.items()}
+    return kind(**values) if tier_id is None else kind(id=tier_id, **values)
+
+
+def _value(table: Mapping[str, Any], name: str, wanted: Any, where: str) -> Any:
+    value = table.get(name, MISSING)
+    if value is MISSING:
+        raise PlansInvalid(f"{where}: '{name}' is missing.")
+    if type(value) is not wanted:
+        raise PlansInvalid(
+            f"{where}: '{name}' must be {'a text' if wanted is str else 'a whole number'}."
+        )
+    if wanted is int:
+        _check_number(name, value, where)
+    return value
+
+
+def _check_number(name: str, value: int, where: str) -> None:
+    least = 0 if name.endswith("_cents") else 1
+    if value < least:
+        raise PlansInvalid(f"{where}: '{name}' must be at least {least}.")

@@ -1,0 +1,197 @@
+"""The command line. Every command takes the settings of the README's table."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from app.core import database, embedded, migrations
+from app.core.logging import configure_logging
+from app.core.settings import Settings, get_settings
+
+MAX_EVENT_BYTES = 1024 * 1024
+DRAIN_SECONDS = 20
+
+cli = typer.Typer(
+    name="python -m app",
+    help="Latchkey: the self-service front door of an HTTP API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
+
+
+@cli.command()
+def serve(
+    workers: Workers = 1,
+    build: Annotated[bool, typer.Option(help="Rebuild the pages when they have changed.")] = True,
+) -> None:
+    """Portal, API and jobs on one port."""
+    settings = _settings()
+    if workers > 1 and not settings.redis_url:
+        _stop("Several portal processes share their state through Redis: set REDIS_URL.")
+    _require_free_port(settings)
+    _use_built_pages(build=build)
+    with _database(settings, migrate=True):
+        _print_welcome(settings)
+        _run_server("app.app:make_portal", settings, workers)
+
+
+@cli.command()
+def api(workers: Workers = 1) -> None:
+    """The mounted API only: no portal, no jobs, no Reflex."""
+    settings = _settings()
+    _require_free_port(settings)
+    with _database(settings, migrate=settings.database_url is None):
+        _run_server("app.api.node:make_node", settings, workers)
+
+
+@cli.command()
+def worker() -> None:
+    """Jobs only: mail and periodic work."""
+    settings = _settings()
+    with _database(settings, migrate=settings.database_url is None):
+        from app.jobs.app import work  # noqa: PLC0415  # other commands need no job queue
+
+        asyncio.run(work())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this release's schema; safe to run again."""
+    settings = _settings()
+    with _database(settings, migrate=True):
+        typer.echo("The database has this release's schema.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check every setting and connection, one line each, with the remedy."""
+    from app.doctor import examine  # noqa: PLC0415  # other commands need no checks
+
+    findings = asyncio.run(examine(_settings()))
+    for finding in findings:
+        typer.echo(finding.line)
+    if any(not finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def run() -> None:
+    """Run the command line; Ctrl-C and SIGTERM end it cleanly."""
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        cli()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _settings() -> Settings:
+    try:
+        settings = get_settings()
+    except ValidationError as error:
+        lines = [_setting_fault(fault) for fault in error.errors()]
+        _stop("A setting is wrong (environment or .env):\n" + "\n".join(lines))
+    configure_logging(settings.log_level)
+    return settings
+
+
+def _setting_fault(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"]).upper()
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"  {name}: {message}" if name else f"  {message}"
+
+
+@contextmanager
+def _database(settings: Settings, *, migrate: bool) -> Iterator[None]:
+    """The database, running and at this release's schema, until the command ends."""
+    try:
+        url = database.direct_url()
+        if migrate:
+            migrations.upgrade(url)
+        elif not migrations.is_current(url):
+            _stop("The database has another schema. Run: python -m app migrate")
+        yield
+    finally:
+        embedded.stop(settings.var_dir / "postgres")
+
+
+def _use_built_pages(*, build: bool) -> None:
+    from reflex.constants import Env  # noqa: PLC0415  # API-only nodes carry no Reflex
+    from reflex.environment import environment  # noqa: PLC0415
+
+    from app.ui.build import build_frontend, is_built  # noqa: PLC0415
+
+    if build:
+        build_frontend()
+    elif not is_built():
+        _stop("The pages are not built. Run without --no-build.")
+    environment.REFLEX_ENV_MODE.set(Env.PROD)
+    environment.REFLEX_SKIP_COMPILE.set(True)
+    environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+
+
+def _run_server(factory: str, settings: Settings, workers: int) -> None:
+    uvicorn.run(
+        factory,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws_max_size=MAX_EVENT_BYTES,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _require_free_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            _stop(
+                f"Cannot listen on {settings.host}:{settings.port}: {reason}. "
+                "Stop what uses it, or set PORT (and HOST)."
+            )
+
+
+def _print_welcome(settings: Settings) -> None:
+    mail = settings.smtp_url and "through SMTP_URL"
+    lines = [
+        f"Latchkey   {settings.public_url}",
+        f"Database   {_describe_database(settings)}",
+        f"Mail       {mail or f'files, read them at {settings.public_url}/dev/mail'}",
+        f"API        {settings.api_app}, metered under {settings.public_url}/api/v1/",
+        "Stop       Ctrl-C",
+    ]
+    typer.echo("\n".join(lines))
+
+
+def _describe_database(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"embedded, under {settings.var_dir / 'postgres'} (set DATABASE_URL for your own)"
+    return "DATABASE_URL"
+
+
+def _leave(signum: int, frame: object) -> NoReturn:
+    sys.exit(0)
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

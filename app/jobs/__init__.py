@@ -1,0 +1,1 @@
+"""What runs later or on a clock: procrastinate on the same PostgreSQL."""

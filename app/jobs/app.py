@@ -1,0 +1,63 @@
+"""The job queue: its connection, and running it alone or inside another program."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from procrastinate import App, PsycopgConnector
+
+from app.core.database import direct_url
+from app.jobs import housekeeping, mail
+
+SEARCH_PATH = "-c search_path=latchkey,public"
+"""procrastinate's objects live in our schema, so that `public` stays the document's."""
+DRAIN_SECONDS = 5
+CONCURRENCY = 4
+RESTART_SECONDS = 2
+
+logger = logging.getLogger(__name__)
+
+
+def make_jobs() -> App:
+    """The job app with every task of ours, not yet connected."""
+    jobs = App(
+        connector=PsycopgConnector(
+            conninfo=direct_url(), min_size=1, max_size=4, kwargs={"options": SEARCH_PATH}
+        )
+    )
+    jobs.add_tasks_from(mail.tasks, namespace="accounts")
+    jobs.add_tasks_from(housekeeping.tasks, namespace="housekeeping")
+    return jobs
+
+
+@asynccontextmanager
+async def running_jobs() -> AsyncIterator[None]:
+    """Work off jobs in this process until the block ends; unfinished ones get a moment."""
+    worker = asyncio.create_task(work(), name="jobs")
+    try:
+        yield
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+async def work() -> None:
+    """Work off jobs until cancelled; a lost database only delays them."""
+    while True:
+        try:
+            await _work_once()
+        except Exception:
+            logger.exception("The job worker stopped; starting it again")
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _work_once() -> None:
+    jobs = make_jobs()
+    async with jobs.open_async():
+        await jobs.run_worker_async(
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=DRAIN_SECONDS,
+            delete_jobs="successful",
+        )

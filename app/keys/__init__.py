@@ -1,0 +1,1 @@
+"""API keys: their format, and making, listing, approving and revoking them."""

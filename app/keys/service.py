@@ -1,0 +1,166 @@
+"""Making, listing, approving and revoking the keys of one account.
+
+Every query filters by the account as well: an id from a browser is a claim.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import DB_NOW
+from app.core.crypto import sha256_hex
+from app.core.errors import InvalidRequest, LatchkeyError, NotFound
+from app.core.ids import new_id
+from app.keys.format import key_start, new_key
+from app.models import ApiKeyDetail, ApiKeyMetadata, KeyLastUse, User
+
+LONGEST_LABEL = 60
+
+
+class KeyLimitReached(LatchkeyError):
+    """The plan's number of keys is in use."""
+
+    status = 409
+    code = "key_limit_reached"
+    title = "No more keys on this plan"
+    default_detail = "Every key of your plan is in use. Revoke one that you no longer need."
+
+
+class AddressNotVerified(LatchkeyError):
+    """A pending key can be approved only after the owner's address is verified."""
+
+    status = 403
+    code = "address_not_verified"
+    title = "Verify your address first"
+    default_detail = "Sign in with a link sent to your address; then approve the key."
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. `secret` is shown once and is stored nowhere."""
+
+    id: str
+    secret: str
+    start: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    """What may be shown of a key."""
+
+    id: str
+    label: str | None
+    start: str | None
+    status: str
+    created_at: datetime
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+def parse_label(raw: str) -> str:
+    """The label, trimmed. Raises InvalidRequest on field `label`."""
+    label = " ".join(raw.split())
+    if not label or len(label) > LONGEST_LABEL or not label.isprintable():
+        reason = f"Give the key a name of 1 to {LONGEST_LABEL} characters, such as production."
+        raise InvalidRequest(reason, fields={"label": reason})
+    return label
+
+
+async def create_key(session: AsyncSession, user_id: str, *, label: str, limit: int) -> NewKey:
+    """A new live key of the account, at most `limit` unrevoked ones.
+
+    It is active at once when the owner's address is verified, else pending. Raises
+    InvalidRequest or KeyLimitReached.
+    """
+    label = parse_label(label)
+    # the row lock makes counting and inserting one step for two tabs at once
+    owner = await session.get(User, user_id, with_for_update=True)
+    if owner is None:
+        raise NotFound
+    if await _count_unrevoked(session, user_id) >= limit:
+        raise KeyLimitReached
+    secret = new_key("live")
+    status = "active" if owner.email_verified else "pending_verification"
+    row = ApiKeyMetadata(
+        id=new_id(),
+        user_id=user_id,
+        key_hash=sha256_hex(secret),
+        label=label,
+        status=status,
+        created_at=DB_NOW,
+    )
+    session.add(row)
+    await session.flush()
+    session.add(ApiKeyDetail(key_id=row.id, start=key_start(secret)))
+    return NewKey(id=row.id, secret=secret, start=key_start(secret), status=status)
+
+
+async def list_keys(session: AsyncSession, user_id: str) -> Sequence[KeySummary]:
+    """The account's keys, newest first, revoked ones last."""
+    statement = (
+        select(  # type: ignore[call-overload]  # sqlmodel types selects of up to four columns
+            ApiKeyMetadata.id,
+            ApiKeyMetadata.label,
+            ApiKeyDetail.start,
+            ApiKeyMetadata.status,
+            ApiKeyMetadata.created_at,
+            ApiKeyMetadata.revoked_at,
+            ApiKeyDetail.expires_at,
+            KeyLastUse.last_used_at,
+        )
+        .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .join(KeyLastUse, col(KeyLastUse.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .where(ApiKeyMetadata.user_id == user_id)
+        .order_by(
+            col(ApiKeyMetadata.status) == "revoked",
+            col(ApiKeyMetadata.created_at).desc(),
+            col(ApiKeyMetadata.id),
+        )
+    )
+    return [KeySummary(*row) for row in (await session.exec(statement)).all()]
+
+
+async def revoke_key(session: AsyncSession, user_id: str, key_id: str) -> None:
+    """Revoke the account's key; revoking twice changes nothing. Raises NotFound."""
+    owned = (col(ApiKeyMetadata.id) == key_id, col(ApiKeyMetadata.user_id) == user_id)
+    statement = (
+        update(ApiKeyMetadata)
+        .where(*owned)
+        .values(status="revoked", revoked_at=func.coalesce(ApiKeyMetadata.revoked_at, DB_NOW))
+    )
+    if (await session.exec(statement)).rowcount == 0:
+        raise NotFound("This key does not exist any more. Reload the page.")
+
+
+async def approve_key(session: AsyncSession, user_id: str, key_id: str) -> None:
+    """Let a pending key of the account work, once its owner's address is verified.
+
+    Raises AddressNotVerified, or NotFound when there is no such pending key.
+    """
+    owner = await session.get(User, user_id)
+    if owner is None or owner.email_verified is None:
+        raise AddressNotVerified
+    statement = (
+        update(ApiKeyMetadata)
+        .where(
+            col(ApiKeyMetadata.id) == key_id,
+            col(ApiKeyMetadata.user_id) == user_id,
+            col(ApiKeyMetadata.status) == "pending_verification",
+        )
+        .values(status="active")
+    )
+    if (await session.exec(statement)).rowcount == 0:
+        raise NotFound("This key is not waiting for approval. Reload the page.")
+
+
+async def _count_unrevoked(session: AsyncSession, user_id: str) -> int:
+    statement = select(func.count()).where(
+        ApiKeyMetadata.user_id == user_id, ApiKeyMetadata.status != "revoked"
+    )
+    return (await session.exec(statement)).one()

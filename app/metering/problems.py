@@ -1,0 +1,139 @@
+"""The meter's refusals, in words for the person whose program was refused."""
+
+from app.core.errors import LatchkeyError
+
+
+class MissingKey(LatchkeyError):
+    """No header of the request holds a key."""
+
+    status = 401
+    code = "missing_key"
+    title = "API key missing"
+    default_detail = "Send your API key in a header: `Authorization: Bearer <key>` or `X-API-Key`."
+
+
+class InvalidKey(LatchkeyError):
+    """Malformed, mistyped or unknown: the answer never says which."""
+
+    status = 401
+    code = "invalid_key"
+    title = "API key not valid"
+    default_detail = (
+        "This API key is not valid. Check that it was copied whole, or create one in the portal."
+    )
+
+
+class RevokedKey(LatchkeyError):
+    """The key was genuine once, and was revoked."""
+
+    status = 401
+    code = "revoked_key"
+    title = "API key revoked"
+    default_detail = "This API key was revoked. Use another one, or create one in the portal."
+
+
+class ExpiredKey(LatchkeyError):
+    """The key's own expiry, or its grace period after a rotation, has passed."""
+
+    status = 401
+    code = "expired_key"
+    title = "API key expired"
+    default_detail = "This API key has expired. Use its successor, or create one in the portal."
+
+
+class KeyPendingVerification(LatchkeyError):
+    """The key waits for its owner to verify the address and approve it."""
+
+    status = 403
+    code = "key_pending_verification"
+    title = "API key not approved yet"
+    default_detail = (
+        "This API key waits for its owner: verify the account's email address, "
+        "then approve the key on the Keys page of the portal."
+    )
+
+
+class TrialEnded(LatchkeyError):
+    """The trial that the key belongs to is over."""
+
+    status = 402
+    code = "trial_ended"
+    title = "Trial ended"
+    default_detail = "The trial of this API key is over. Choose a plan in the portal to go on."
+
+
+class KeyInUrl(LatchkeyError):
+    """A key-shaped text stands in the path or the query."""
+
+    status = 400
+    code = "key_in_url"
+    title = "API key in the URL"
+    default_detail = (
+        "The URL holds an API key, and URLs end up in logs and histories. "
+        "Revoke that key, create another, and send it in a header."
+    )
+
+
+class ConflictingKeys(LatchkeyError):
+    """Two different keys came in one request."""
+
+    status = 400
+    code = "conflicting_keys"
+    title = "Two different API keys"
+    default_detail = "The request holds two different API keys. Send one."
+
+
+class BodyTooLarge(LatchkeyError):
+    """The request's body is over the operator's limit."""
+
+    status = 413
+    code = "body_too_large"
+    title = "Request body too large"
+
+    def __init__(self, limit_bytes: int):
+        super().__init__(f"The request body may have {limit_bytes:,} bytes at most. Send less.")
+
+
+class RecordingUnavailable(LatchkeyError):
+    """The call cannot be recorded, so it was refused before any work."""
+
+    status = 503
+    code = "recording_unavailable"
+    title = "Calls cannot be recorded now"
+    default_detail = (
+        "The call cannot be recorded now, so it was refused before any work. "
+        "Nothing was charged. Try again shortly."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "1"})
+
+
+class OutcomeUnknown(RecordingUnavailable):
+    """The work was done, and then its row could not be committed in time."""
+
+    default_detail = (
+        "The call was worked on, but its record could not be confirmed: its outcome is unknown. "
+        "Retry with an `Idempotency-Key`."
+    )
+
+
+class InternalError(LatchkeyError):
+    """The inner app failed without an answer. What it raised is in the log only."""
+
+    status = 500
+    code = "internal_error"
+    title = "Internal error"
+    default_detail = (
+        "Something failed on our side, and was logged under this request id. "
+        "Nothing was charged. Try again."
+    )
+
+
+class ClientGone(LatchkeyError):
+    """The client left before there was an answer; recorded as nginx does, sent to nobody."""
+
+    status = 499
+    code = "client_gone"
+    title = "Client went away"
+    default_detail = "The client closed the connection before the answer was ready."

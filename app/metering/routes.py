@@ -1,0 +1,94 @@
+"""The metered app's routes: their names in the log, and what they cost."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_UNITS = 1
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_PARAMETER = re.compile(r"\{[^{}/]+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: its template, its units, and the body fields to mask."""
+
+    template: str
+    units: int = DEFAULT_UNITS
+    sensitive: tuple[str, ...] = ()
+
+
+OTHER = Route("(other)")
+"""What a path that no template fits is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    template: str
+    pattern: re.Pattern[str]
+    by_method: dict[str, Route] = field(default_factory=dict)
+
+    def route(self, method: str) -> Route:
+        found = self.by_method.get(method)
+        if found is None and method == "HEAD":
+            found = self.by_method.get("GET")
+        return found or Route(self.template)
+
+
+class Routes:
+    """Finds the route of a request. Paths without parameters come before those with them."""
+
+    def __init__(self, openapi: Mapping[str, Any]):
+        """From an OpenAPI document; raises ValueError if an `x-latchkey` in it is wrong."""
+        self._exact: dict[str, _Path] = {}
+        self._with_parameters: list[_Path] = []
+        for template, operations in openapi.get("paths", {}).items():
+            path = _Path(template, _pattern_of(template), _routes_of(template, operations))
+            if _PARAMETER.search(template):
+                self._with_parameters.append(path)
+            else:
+                self._exact[template] = path
+        self._with_parameters.sort(key=lambda path: len(_PARAMETER.findall(path.template)))
+
+    @classmethod
+    def of(cls, app: object) -> "Routes":
+        """From what the app says of itself by `openapi()`; without it every path is OTHER."""
+        describe = getattr(app, "openapi", None)
+        return cls(describe() if callable(describe) else {})
+
+    def find(self, path: str, method: str) -> Route:
+        """The route of this path and method, or OTHER.
+
+        A path that fits with a method that does not keeps its template and costs the default.
+        """
+        found = self._exact.get(path)
+        if found is None:
+            found = next(
+                (one for one in self._with_parameters if one.pattern.fullmatch(path)), None
+            )
+        return OTHER if found is None else found.route(method)
+
+
+def _pattern_of(template: str) -> re.Pattern[str]:
+    """One segment or part of it for each `{name}`; all else literally."""
+    return re.compile("[^/]+".join(re.escape(text) for text in _PARAMETER.split(template)))
+
+
+def _routes_of(template: str, operations: Mapping[str, Any]) -> dict[str, Route]:
+    return {
+        method.upper(): _route_of(template, method, operation)
+        for method, operation in operations.items()
+        if method in _METHODS
+    }
+
+
+def _route_of(template: str, method: str, operation: Mapping[str, Any]) -> Route:
+    ours = operation.get("x-latchkey") or {}
+    units = ours.get("units", DEFAULT_UNITS)
+    if isinstance(units, bool) or not isinstance(units, int) or units < 0:
+        raise ValueError(f"x-latchkey of {method} {template}: units must be 0 or more")
+    sensitive = ours.get("sensitive", ())
+    if not isinstance(sensitive, list | tuple) or not all(isinstance(it, str) for it in sensitive):
+        raise ValueError(f"x-latchkey of {method} {template}: sensitive must be a list of names")
+    return Route(template, units, tuple(sensitive))

@@ -1,0 +1,60 @@
+"""The tables: the document's nine, and ours in the schema `latchkey`. One file each."""
+
+from app.models.account import Account
+from app.models.api_call import ApiCall
+from app.models.api_key_detail import ApiKeyDetail
+from app.models.api_key_metadata import ApiKeyMetadata
+from app.models.key_last_use import KeyLastUse
+from app.models.record import Record, insert_parents_first
+from app.models.session import Session
+from app.models.session_detail import SessionDetail
+from app.models.sign_in_link import SignInLink
+from app.models.subscription import Subscription
+from app.models.trial_api_call import TrialApiCall
+from app.models.trial_api_key import TrialApiKey
+from app.models.trial_api_key_detail import TrialApiKeyDetail
+from app.models.trial_workspace import TrialWorkspace
+from app.models.user import User
+from app.models.user_detail import UserDetail
+from app.models.verification_token import VerificationToken
+
+__all__ = [
+    "Account",
+    "ApiCall",
+    "ApiKeyDetail",
+    "ApiKeyMetadata",
+    "KeyLastUse",
+    "Record",
+    "Session",
+    "SessionDetail",
+    "SignInLink",
+    "Subscription",
+    "TrialApiCall",
+    "TrialApiKey",
+    "TrialApiKeyDetail",
+    "TrialWorkspace",
+    "User",
+    "UserDetail",
+    "VerificationToken",
+]
+
+insert_parents_first(
+    [
+        Account,
+        ApiCall,
+        ApiKeyDetail,
+        ApiKeyMetadata,
+        KeyLastUse,
+        Session,
+        SessionDetail,
+        SignInLink,
+        Subscription,
+        TrialApiCall,
+        TrialApiKey,
+        TrialApiKeyDetail,
+        TrialWorkspace,
+        User,
+        UserDetail,
+        VerificationToken,
+    ]
+)

@@ -1,0 +1,1 @@
+"""Trials: their workspaces, keys, and how they end."""

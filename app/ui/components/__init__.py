@@ -1,0 +1,52 @@
+"""The pieces that pages are made of: functions from data to components, without rules.
+
+Pages import from here; one module holds one kind of piece.
+"""
+
+from app.ui.components.actions import button, form_button, link_button, menu, menu_item
+from app.ui.components.code import Snippet, code_block, copy_button, key_line, mono, snippet_tabs
+from app.ui.components.dialog import dialog, dialog_actions, dialog_close
+from app.ui.components.feedback import banner, empty_state, notice, skeleton
+from app.ui.components.fields import field, hidden_field, select_field, textarea_field
+from app.ui.components.numbers import metric_tile, metric_tiles
+from app.ui.components.status import badge, call_badge, key_badge
+from app.ui.components.steps import checklist, checklist_step, waiting
+from app.ui.components.table import Column, table
+from app.ui.components.time import relative_time, utc_time
+
+__all__ = [
+    "Column",
+    "Snippet",
+    "badge",
+    "banner",
+    "button",
+    "call_badge",
+    "checklist",
+    "checklist_step",
+    "code_block",
+    "copy_button",
+    "dialog",
+    "dialog_actions",
+    "dialog_close",
+    "empty_state",
+    "field",
+    "form_button",
+    "hidden_field",
+    "key_badge",
+    "key_line",
+    "link_button",
+    "menu",
+    "menu_item",
+    "metric_tile",
+    "metric_tiles",
+    "mono",
+    "notice",
+    "relative_time",
+    "select_field",
+    "skeleton",
+    "snippet_tabs",
+    "table",
+    "textarea_field",
+    "utc_time",
+    "waiting",
+]

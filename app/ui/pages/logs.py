@@ -1,0 +1,137 @@
+"""The call log: newest first, and new calls appear by themselves."""
+
+from dataclasses import dataclass
+
+import reflex as rx
+
+from app.core.database import unit_of_work
+from app.ui.components import (
+    Column,
+    button,
+    call_badge,
+    code_block,
+    empty_state,
+    mono,
+    skeleton,
+    table,
+    utc_time,
+)
+from app.ui.guard import signed_in
+from app.ui.pages.frame import portal_page
+from app.ui.pages.snippets import screen_snippets
+from app.ui.state import PortalState, iso
+from app.usage import calls, onboarding
+
+LIVE_INTERVAL_MS = 2000
+MOST_ROWS = 500
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """A call as the table shows it. `at` is ISO 8601."""
+
+    id: str
+    at: str
+    method: str
+    endpoint: str
+    status_code: int
+    latency: str
+    key: str
+
+
+class LogsState(PortalState):
+    """The account's calls: the newest, and older pages on demand."""
+
+    rows: list[CallRow] = []
+    has_more: bool = False
+    is_loaded: bool = False
+    _last: calls.Cursor | None = None
+
+    @signed_in
+    async def load(self) -> None:
+        """Show the newest calls."""
+        found = await self._fetch(None)
+        self.rows = [_row(call) for call in found]
+        self._remember_end(found)
+        self.is_loaded = True
+
+    @signed_in
+    async def refresh(self, now: str = "") -> None:
+        """Put calls that came since on top."""
+        found = [_row(call) for call in await self._fetch(None)]
+        known = {row.id for row in self.rows}
+        fresh = [row for row in found if row.id not in known]
+        if len(fresh) == calls.PAGE_SIZE:
+            # more came than one page holds: begin anew rather than leave a gap
+            await self.load()
+        elif fresh:
+            self.rows = [*fresh, *self.rows]
+
+    @signed_in
+    async def load_more(self) -> None:
+        """Show the next older page."""
+        found = await self._fetch(self._last)
+        self.rows = [*self.rows, *(_row(call) for call in found)]
+        self._remember_end(found)
+
+    async def _fetch(self, before: calls.Cursor | None) -> list[calls.CallSummary]:
+        user = self._require_user()
+        async with unit_of_work() as session:
+            found = await calls.list_calls(session, user.user_id, before=before)
+            if found and not self.rows:
+                await onboarding.note_log_seen(session, user.user_id)
+        return list(found)
+
+    def _remember_end(self, found: list[calls.CallSummary]) -> None:
+        if found:
+            self._last = calls.Cursor(found[-1].created_at, found[-1].id)
+        self.has_more = len(found) == calls.PAGE_SIZE and len(self.rows) < MOST_ROWS
+
+
+def logs_page() -> rx.Component:
+    """The page itself."""
+    return portal_page(
+        "Logs",
+        rx.moment(interval=LIVE_INTERVAL_MS, on_change=LogsState.refresh, display="none"),
+        rx.cond(
+            LogsState.is_loaded,
+            rx.cond(LogsState.rows, _log(), _no_calls()),
+            skeleton("row", "row", "row", "row"),
+        ),
+        purpose="Every call made with your keys, newest first. New ones appear by themselves.",
+        active="/logs/",
+    )
+
+
+def _log() -> rx.Component:
+    columns = [
+        Column("Time", lambda call: utc_time(call.at)),
+        Column("Status", lambda call: call_badge(call.status_code)),
+        Column("Call", lambda call: mono(call.method + " " + call.endpoint)),
+        Column("Key", lambda call: call.key),
+        Column("Latency", lambda call: call.latency, numeric=True),
+    ]
+    return rx.fragment(
+        table("Your calls", columns, LogsState.rows),
+        rx.cond(LogsState.has_more, button("Show older calls", on_click=LogsState.load_more)),
+    )
+
+
+def _no_calls() -> rx.Component:
+    return empty_state(
+        "No calls yet",
+        "Make one with a key of yours; it appears here within seconds.",
+        code_block(screen_snippets()[0].code, title="curl"),
+    )
+
+
+def _row(call: calls.CallSummary) -> CallRow:
+    return CallRow(
+        id=call.id,
+        at=iso(call.created_at),
+        method=call.method,
+        endpoint=call.endpoint,
+        status_code=call.status_code,
+        latency=f"{call.latency_ms:,} ms",
+        key=call.key_label or call.key_start or "",
+    )

@@ -1,0 +1,122 @@
+"""The overview: three steps for a newcomer, then the last day in figures."""
+
+import reflex as rx
+
+from app.core.database import unit_of_work
+from app.ui.components import (
+    badge,
+    button,
+    checklist,
+    checklist_step,
+    link_button,
+    metric_tile,
+    metric_tiles,
+    skeleton,
+    snippet_tabs,
+)
+from app.ui.components.steps import waiting
+from app.ui.guard import signed_in
+from app.ui.pages.frame import portal_page
+from app.ui.pages.keys import KeysState, create_dialog, new_key_dialog, shown_key
+from app.ui.pages.snippets import KEY_PLACEHOLDER, screen_snippets
+from app.ui.state import PortalState
+from app.usage import calls, onboarding
+
+POLL_INTERVAL_MS = 2000
+
+
+class OverviewState(PortalState):
+    """The three steps, and the last 24 hours."""
+
+    is_loaded: bool = False
+    is_onboarded: bool = False
+    has_key: bool = False
+    has_call: bool = False
+    calls_today: str = "0"
+    success_share: str = "none yet"
+    p95: str = "none yet"
+
+    @signed_in
+    async def load(self, now: str = "") -> None:
+        """Show where the account stands."""
+        user = self._require_user()
+        async with unit_of_work() as session:
+            progress = await onboarding.get_progress(session, user.user_id)
+            day = await calls.summarise_day(session, user.user_id)
+        self.has_key, self.has_call = progress.has_key, progress.has_call
+        self.is_onboarded = progress.is_complete
+        self._show_day(day)
+        self.is_loaded = True
+
+    def _show_day(self, day: calls.DaySummary) -> None:
+        self.calls_today = f"{day.calls:,}"
+        if day.calls and day.p95_ms is not None:
+            self.success_share = f"{100 * day.succeeded / day.calls:.1f} %"
+            self.p95 = f"{day.p95_ms:,} ms"
+        else:
+            self.success_share = self.p95 = "none yet"
+
+
+def overview_page() -> rx.Component:
+    """The page itself."""
+    return portal_page(
+        "Overview",
+        rx.moment(interval=POLL_INTERVAL_MS, on_change=OverviewState.load, display="none"),
+        rx.cond(
+            OverviewState.is_loaded,
+            rx.fragment(rx.cond(OverviewState.is_onboarded, rx.fragment(), _steps()), _figures()),
+            skeleton("tile", "tile", "tile"),
+        ),
+        create_dialog(),
+        new_key_dialog(),
+        purpose="Your calls at a glance, the last 24 hours.",
+        active="/overview/",
+        action=link_button("Your keys", "/keys/"),
+    )
+
+
+def _steps() -> rx.Component:
+    return rx.el.section(
+        checklist(
+            checklist_step(
+                1,
+                "Create a key",
+                rx.cond(OverviewState.has_key, rx.fragment(), _create_button()),
+                done=OverviewState.has_key,
+            ),
+            checklist_step(2, "Make your first call", _first_call(), done=OverviewState.has_call),
+            checklist_step(3, "See it in the log", _open_log()),
+        ),
+        aria_label="First steps",
+    )
+
+
+def _create_button() -> rx.Component:
+    return button("Create key", on_click=KeysState.open_create, variant="primary", icon="plus")
+
+
+def _first_call() -> rx.Component:
+    key = rx.cond(shown_key.value != "", shown_key.value, KEY_PLACEHOLDER)
+    return rx.fragment(
+        snippet_tabs(screen_snippets(), id="first-call", fill={KEY_PLACEHOLDER: key}),
+        rx.cond(
+            OverviewState.has_key & ~OverviewState.has_call,
+            waiting("Waiting for your first call…"),
+        ),
+    )
+
+
+def _open_log() -> rx.Component:
+    return rx.cond(
+        OverviewState.has_call,
+        link_button("Open the log", "/logs/", variant="primary"),
+        badge("after your first call"),
+    )
+
+
+def _figures() -> rx.Component:
+    return metric_tiles(
+        metric_tile("Calls", OverviewState.calls_today),
+        metric_tile("Answered without an error", OverviewState.success_share),
+        metric_tile("Latency, 95th percentile", OverviewState.p95),
+    )

@@ -1,0 +1,88 @@
+"""Signing in and signing up: plain forms that need no script and no state."""
+
+import reflex as rx
+
+from app.ui.components import button, field, hidden_field
+from app.ui.layouts import public_layout
+
+SIGN_IN_ROUTE = "/sign-in"
+SIGN_IN_TITLE = "Sign in"
+SIGN_IN_DESCRIPTION = "Sign in to Latchkey with a link that we send to your email address."
+SIGN_UP_ROUTE = "/sign-up"
+SIGN_UP_TITLE = "Sign up"
+SIGN_UP_DESCRIPTION = "Sign up for Latchkey with your email address and make your first key."
+
+
+def sign_in_page() -> rx.Component:
+    """One email field."""
+    return _page(
+        "Sign in",
+        "We send a link to your address. No password.",
+        _form(_email(), label="Send the link"),
+        "New here?",
+        rx.el.a("Sign up", href="/sign-up/", custom_attrs=_KEEP_NEXT),
+    )
+
+
+def sign_up_page() -> rx.Component:
+    """The email field, and two that may stay empty."""
+    return _page(
+        "Sign up",
+        "We send a link to your address. No password, no card.",
+        _form(
+            _email(),
+            field("name", "Your name", optional=True, auto_complete="name", max_length=200),
+            field(
+                "company", "Company", optional=True, auto_complete="organization", max_length=200
+            ),
+            label="Send the link",
+        ),
+        "Have an account?",
+        rx.el.a("Sign in", href="/sign-in/", custom_attrs=_KEEP_NEXT),
+    )
+
+
+_KEEP_NEXT = {"data-keep-next": ""}
+"""`assets/latchkey.js` carries the page's `?next=` into such links and the form."""
+
+
+def _page(
+    title: str, words: str, form: rx.Component, question: str, other: rx.Component
+) -> rx.Component:
+    return public_layout(
+        rx.el.div(
+            rx.el.div(
+                rx.el.div(
+                    rx.el.h1(title), rx.el.p(words, class_name="muted"), class_name="stack-s"
+                ),
+                form,
+                rx.el.p(question, " ", other, class_name="muted"),
+                class_name="stack-l",
+            ),
+            class_name="sign",
+        ),
+        is_narrow=True,
+    )
+
+
+def _form(*fields: rx.Component, label: str) -> rx.Component:
+    return rx.el.form(
+        *fields,
+        hidden_field("next", **{"data-next": ""}),
+        button(label, kind="submit", variant="primary", wide=True),
+        method="post",
+        action="/auth/email",
+        class_name="stack",
+    )
+
+
+def _email() -> rx.Component:
+    return field(
+        "email",
+        "Email",
+        type="email",
+        auto_complete="email",
+        auto_focus=True,
+        placeholder="you@company.com",
+        max_length=200,
+    )

@@ -1,0 +1,31 @@
+"""Every page of the portal, in one list."""
+
+import reflex as rx
+
+from app.ui.pages.keys import KeysState, keys_page
+from app.ui.pages.logs import LogsState, logs_page
+from app.ui.pages.overview import OverviewState, overview_page
+from app.ui.pages.public import public_pages
+from app.ui.state import PortalState
+from app.ui.theme import page_look
+
+
+def add_pages(app: rx.App) -> None:
+    """Give the app its pages. The guard answers for each `on_load` handler by itself."""
+    for page, look in public_pages():
+        app.add_page(page, **look)
+    app.add_page(
+        overview_page,
+        on_load=[PortalState.load_user, OverviewState.load],
+        **page_look("/overview", title="Overview", description="Your calls at a glance."),
+    )
+    app.add_page(
+        keys_page,
+        on_load=[PortalState.load_user, KeysState.load],
+        **page_look("/keys", title="Keys", description="Your API keys."),
+    )
+    app.add_page(
+        logs_page,
+        on_load=[PortalState.load_user, LogsState.load],
+        **page_look("/logs", title="Logs", description="Every call made with your keys."),
+    )

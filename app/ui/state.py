@@ -1,0 +1,74 @@
+"""What every page's state shares: who is signed in, failures in words, and showing once."""
+
+import logging
+from datetime import datetime
+
+import reflex as rx
+from reflex_base.event import EventSpec
+from reflex_base.event.context import EventContext
+
+from app.accounts.sessions import CurrentUser
+from app.core.errors import LatchkeyError
+from app.ui.guard import NotSignedIn, public, require_caller, signed_in
+
+logger = logging.getLogger(__name__)
+
+UNEXPECTED = "Something went wrong on our side. Nothing was lost; try again."
+_VAR_SUFFIX = "_rx_state_"
+
+
+class PortalState(rx.State):
+    """The parent of every signed-in page's state."""
+
+    email: str = ""
+    failure: str = ""
+
+    @rx.var
+    def is_signed_in(self) -> bool:
+        """Whether guarded content may render; the guard itself is on the server."""
+        return self.email != ""
+
+    @signed_in
+    async def load_user(self) -> None:
+        """Put the signed-in person's address into the layout."""
+        self.email = self._require_user().email
+
+    @public
+    def show_failure(self, message: str) -> None:
+        """Show a message in the page's banner."""
+        self.failure = str(message)[:300]
+
+    @public
+    def dismiss_failure(self) -> None:
+        """Take the banner away."""
+        self.failure = ""
+
+    def _require_user(self) -> CurrentUser:
+        return require_caller()
+
+    async def _show_once(self, var: str, value: str) -> None:
+        """Send a value to this browser for the declared var, and keep it nowhere.
+
+        The state holds the var's default all along, so no pickle, hydrate or other
+        socket ever sees the value.
+        """
+        delta = {self.get_full_name(): {var + _VAR_SUFFIX: value}}
+        await EventContext.get().emit_delta(delta)
+
+
+def answer_failure(exception: Exception) -> EventSpec:
+    """Reflex's backend exception handler: the failure's words in the page's banner."""
+    if isinstance(exception, NotSignedIn):
+        return rx.redirect("/sign-in/", is_external=True)
+    words = UNEXPECTED
+    if isinstance(exception, LatchkeyError):
+        words = exception.detail
+    else:
+        logger.error("An event handler failed", exc_info=exception)
+    event: EventSpec = PortalState.show_failure(words)
+    return event
+
+
+def iso(moment: datetime | None) -> str:
+    """A moment as the pages take it: ISO 8601 with its zone, or "" for none."""
+    return moment.isoformat() if moment else ""

@@ -1,0 +1,1 @@
+"""Reading calls back: the log, counts and progress."""

@@ -1,0 +1,142 @@
+"""Everything that `make test` checks, and one summary at the end.
+
+A failed step does not stop the later ones, so that one run tells all; the exit code is
+not 0 when any failed. Run by the environment's Python.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "var" / "tests"
+BIN = Path(sys.executable).parent
+LIMIT_SECONDS = 15 * 60
+
+PYTEST = [str(BIN / "pytest"), "-o", "junit_family=xunit2"]
+STEPS = {
+    "format": [str(BIN / "ruff"), "format", "--check", "."],
+    "lint": [str(BIN / "ruff"), "check", "."],
+    "types": [str(BIN / "mypy")],
+    "pages": [sys.executable, "-m", "app.ui.build"],
+    "tests": [*PYTEST, "tests", "--ignore=tests/e2e", "--ignore=tests/faults"],
+    "browser": [*PYTEST, "tests/e2e"],
+    "faults": [*PYTEST, "tests/faults"],
+}
+"""The browser tests have a process of their own: Playwright keeps an event loop running."""
+
+
+@dataclass
+class Outcome:
+    """How a step went; of pytest's steps also the counts, and notes for the summary."""
+
+    name: str
+    ok: bool
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """One line of the summary."""
+        counts = ", ".join(f"{count} {what}" for what, count in self.counts.items() if count)
+        word = "ok" if self.ok else "FAILED"
+        return f"  {word:6}  {self.name:8} {self.seconds:7.1f} s  {counts}".rstrip()
+
+
+def main() -> int:
+    """Run the named steps, or all; 1 when any failed."""
+    names = sys.argv[1:] or list(STEPS)
+    if unknown := [name for name in names if name not in STEPS]:
+        sys.exit(f"No such step: {', '.join(unknown)}. There are: {', '.join(STEPS)}.")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    environment = _environment()
+    outcomes = []
+    if "browser" in names:
+        outcomes.append(_find_browser(environment))
+    outcomes += [_run(name, environment) for name in names]
+    _summarise(outcomes)
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _environment() -> dict[str, str]:
+    """Ours, less the operator's settings: the tests choose their own, and no real database."""
+    example = (ROOT / ".env.example").read_text()
+    settings = set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE))
+    kept = {name: value for name, value in os.environ.items() if name not in settings}
+    return {**kept, "ENV_FILE": os.devnull}
+
+
+def _find_browser(environment: dict[str, str]) -> Outcome:
+    """Find or install one before the tests that need it; they read $CHROMIUM."""
+    started = time.monotonic()
+    command = [sys.executable, str(ROOT / "scripts" / "browser.py")]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    environment["CHROMIUM"] = found.stdout.strip()
+    return Outcome("chromium", found.returncode == 0, time.monotonic() - started)
+
+
+def _run(name: str, environment: dict[str, str]) -> Outcome:
+    sys.stdout.write(f"\n== {name}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    command, report = STEPS[name], RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    if command[0] == PYTEST[0]:
+        command = [*command, f"--junitxml={report}"]
+    code = _within_limit(subprocess.Popen(command, cwd=ROOT, env=environment))
+    outcome = Outcome(name, code == 0, time.monotonic() - started)
+    if report.exists():
+        _read_report(report, outcome)
+    return outcome
+
+
+def _within_limit(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for it; one that hangs is interrupted, so that pytest still says where."""
+    try:
+        return process.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        sys.stdout.write(f"Interrupted after {LIMIT_SECONDS // 60} minutes.\n")
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return 1
+
+
+def _read_report(report: Path, outcome: Outcome) -> None:
+    """Counts, and the figures that tests recorded as properties of that name."""
+    suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 (pytest wrote it)
+    if suite is None:
+        return
+    number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = number["failures"] + number["errors"]
+    passed = number["tests"] - failed - number["skipped"]
+    outcome.counts = {"passed": passed, "failed": failed, "skipped": number["skipped"]}
+    figures = suite.findall(".//property[@name='figures']")
+    outcome.notes = [figure.get("value", "") for figure in figures]
+
+
+def _summarise(outcomes: list[Outcome]) -> None:
+    lines = ["", "== summary", *(outcome.line() for outcome in outcomes)]
+    lines += [f"  note    {note}" for outcome in outcomes for note in outcome.notes]
+    total = {
+        what: sum(outcome.counts.get(what, 0) for outcome in outcomes)
+        for what in ("passed", "failed", "skipped")
+    }
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    failed = [outcome.name for outcome in outcomes if not outcome.ok]
+    verdict = f"FAILED: {', '.join(failed)}" if failed else "All steps passed"
+    lines += [f"  {verdict}, in {seconds / 60:.1f} minutes. The tests:"]
+    lines += [", ".join(f"{count} {what}" for what, count in total.items())]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A real SMTP server that keeps what it receives."""
+
+import email
+import email.policy
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiosmtpd.controller import Controller
+
+DELIVERY_SECONDS = 20
+
+
+class Mailbox:
+    """The mails that arrived, in order."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  # aiosmtpd's name
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 kept"
+
+    def wait_for(self, address: str, count: int = 1):
+        """The newest mail to the address, once `count` have come."""
+        deadline = time.monotonic() + DELIVERY_SECONDS
+        while time.monotonic() < deadline:
+            found = [mail for mail in self.mails if mail["To"] == address]
+            if len(found) >= count:
+                return found[-1]
+            time.sleep(0.05)
+        raise AssertionError(f"no mail to {address} within {DELIVERY_SECONDS} s")
+
+
+def link_in(mail) -> str:
+    text = mail.get_body(("plain",)).get_content()
+    return re.search(r"http\S+/auth/email/confirm\?token=\S+", text).group()
+
+
+@contextmanager
+def running_mailbox() -> Iterator[tuple[Mailbox, str]]:
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        port = controller.server.sockets[0].getsockname()[1]
+        yield mailbox, f"smtp://127.0.0.1:{port}"
+    finally:
+        controller.stop()
