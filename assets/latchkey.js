@@ -1,4 +1,5 @@
-// What happens in the browser alone: copying, keeping `next`, the resend timer, unsaved things.
+// What happens in the browser alone: copying, returning the focus, keeping `next`, the resend
+// timer, unsaved things.
 // Everything is delegated from the document, so it also works on what is rendered later.
 
 const announcer = () => {
@@ -50,6 +51,21 @@ document.addEventListener("click", (event) => {
   // A choice made in a menu closes the menu.
   event.target.closest?.(".menu :is(a, button)")?.closest("[popover]").hidePopover();
 });
+
+// A dialog gives the focus back to what opened it: the last thing used outside of dialogs and
+// menus. Radix does so only for its own trigger buttons, and ours are opened by the state.
+let opener = null;
+const rememberOpener = (event) => {
+  const target = event.target.closest?.("a, button, input, select, textarea, summary");
+  if (target && !target.closest("[role=dialog], [popover]")) opener = target;
+};
+document.addEventListener("focusin", rememberOpener);
+document.addEventListener("click", rememberOpener, true);
+window.returnFocus = (event) => {
+  event.preventDefault();
+  const place = opener?.isConnected ? opener : document.getElementById("main");
+  place?.focus();
+};
 
 // `next` travels from the page's address into the sign-in form and between its two pages.
 const keepNext = (event) => {

@@ -91,7 +91,7 @@ def _screen_list(request: ScreenRequest, watchlist: Watchlist) -> Iterator[Scree
     same_identifier = _same_identifier(request, watchlist)
     for at in sorted(hits.keys() | same_identifier):
         entity = watchlist.entities[at]
-        if request.type not in {"any", entity.type}:
+        if entity.id in request.exclude_ids or request.type not in {"any", entity.type}:
             continue
         hit = hits.get(at) or _NameHit(_NOTHING_ALIKE, entity.name)
         result = _result(request, watchlist.name, entity, hit, at in same_identifier)
@@ -109,10 +109,14 @@ def _name_hits(request: ScreenRequest, watchlist: Watchlist) -> dict[int, _NameH
             query = read_name(text, kind)
             for at in listed.index.search(query, at_least):
                 likeness, owner = compare(query, listed.names[at]), listed.owners[at]
-                known = best[owner].likeness.score if owner in best else at_least
-                if likeness.score > known or (owner not in best and likeness.score == known):
+                known = best.get(owner)
+                if likeness.score >= at_least and _is_better(likeness, known):
                     best[owner] = _NameHit(likeness, listed.names[at].text)
     return best
+
+
+def _is_better(likeness: Likeness, known: _NameHit | None) -> bool:
+    return known is None or likeness.score > known.likeness.score
 
 
 def _kinds(request: ScreenRequest) -> tuple[Kind, ...]:

@@ -4,6 +4,7 @@ The result lies in `.web/build`, beside a digest of everything that went into it
 `python -m app.ui.build` does it by hand.
 """
 
+import ast
 import fcntl
 import hashlib
 import os
@@ -20,17 +21,12 @@ from app.core.settings import LOOPBACK_NAMES, ROOT, Settings, get_settings
 STAMP = Path(".web/build/inputs.sha256")
 """Inside what Reflex deletes before it builds: a build that was cut short has none."""
 
-INPUTS = (
-    "app/ui",
-    "app/app.py",
-    "app/core/settings.py",
-    "rxconfig.py",
-    "assets",
-    "reflex.lock",
-    "requirements.txt",
-)
-"""Files and folders whose content goes into the pages; the plans and PUBLIC_URL do too."""
+INPUTS = ("app/ui", "app/app.py", "rxconfig.py", "assets", "reflex.lock", "requirements.txt")
+"""Files and folders whose content goes into the pages. So do the modules of `app` that
+`app/ui` imports by name, the plans, and PUBLIC_URL.
+"""
 
+_MADE = {"__pycache__", "external"}  # by Python; by Reflex, under assets/
 _TAIL_LINES = 25
 
 Say = Callable[[str], object]
@@ -89,21 +85,35 @@ def inputs_digest(root: Path, settings: Settings) -> str:
     """
     local = settings.public_host in LOOPBACK_NAMES
     digest = hashlib.sha256(("" if local else settings.public_url).encode())
-    for name in INPUTS:
-        for path in _files(root / name):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(root)}\0{content}\n".encode())
+    for path in _input_files(root):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(root)}\0{content}\n".encode())
     if settings.plans_file.is_file():
         digest.update(settings.plans_file.read_bytes())
     return digest.hexdigest()
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _input_files(root: Path) -> list[Path]:
+    files = {file for name in INPUTS for file in _files(root / name)}
+    for module in (root / "app/ui").rglob("*.py"):
+        files.update(_imported_files(root, ast.parse(module.read_bytes())))
+    return sorted(files)
+
+
+def _files(path: Path) -> list[Path]:
     if path.is_file():
-        yield path
-    elif path.is_dir():
-        found = (file for file in path.rglob("*") if file.is_file())
-        yield from sorted(f for f in found if f.parent.name != "__pycache__")
+        return [path]
+    found = [file for file in path.rglob("*") if file.is_file()]
+    return [file for file in found if not _MADE.intersection(file.relative_to(path).parts)]
+
+
+def _imported_files(root: Path, module: ast.Module) -> Iterator[Path]:
+    """Where the modules of `app` that this one imports lie: texts come from them too."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app."):
+            path = root / str(node.module).replace(".", "/")
+            candidates = [path, *(path / alias.name for alias in node.names)]
+            yield from (file for it in candidates if (file := it.with_suffix(".py")).is_file())
 
 
 @contextmanager

@@ -35,17 +35,19 @@ Access = Literal["public", "signed_in"]
 
 SIGN_IN = "/sign-in/"
 DIGEST_COOKIE = "session-digest"
-FRAMEWORK_EVENTS = frozenset(
+_ROOT = "reflex___state____state"
+_ON_LOAD = f"{_ROOT}.reflex___state____on_load_internal_state"
+NAVIGATION_EVENTS = frozenset(
     {
-        "reflex___state____state.hydrate",
-        "reflex___state____state.hydrate_and_load",
-        "reflex___state____state.set_is_hydrated",
-        "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
-        "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
+        f"{_ROOT}.set_is_hydrated",
+        f"{_ON_LOAD}.on_load_internal",
+        f"{_ON_LOAD}.set_is_hydrated",
     }
 )
-"""Reflex's own events that a page cannot start without. They read and write nothing of ours;
-the `on_load` handlers that they start pass this guard one by one."""
+"""Reflex's own events of every page change. They show nothing; the `on_load` handlers that
+they start pass this guard one by one."""
+FRAMEWORK_EVENTS = NAVIGATION_EVENTS | {f"{_ROOT}.hydrate", f"{_ROOT}.hydrate_and_load"}
+"""With the two that a fresh socket begins with, which send the browser its own state."""
 
 logger = logging.getLogger(__name__)
 _caller: ContextVar[CurrentUser | None] = ContextVar("caller", default=None)
@@ -135,7 +137,8 @@ class EventGuard(Middleware):
         digest = _session_digest(state)
         caller = await _find_caller(digest) if digest else None
         _caller.set(caller)
-        has_ended = bool(digest) and caller is None
+        # a socket outlives its session: then it may still change pages, so as to reach sign-in
+        has_ended = bool(digest) and caller is None and event.name not in NAVIGATION_EVENTS
         if has_ended or (access == "signed_in" and caller is None):
             return StateUpdate(events=Event.from_event_type(_to_sign_in(state)))
         if access is None:
@@ -152,7 +155,7 @@ def _declare(handler: Callable[..., Any], access: Access) -> Callable[..., Any]:
 def _to_sign_in(state: BaseState) -> EventSpec:
     # the path is the browser's word: it only ever returns that same browser to our own pages
     here = safe_next(str(state.router_data.get("asPath", "")))
-    return rx.redirect(f"{SIGN_IN}?{urlencode({'next': here})}", is_external=True)
+    return rx.redirect(f"{SIGN_IN}?{urlencode({'next': here})}", replace=True)
 
 
 def _session_digest(state: BaseState) -> str:

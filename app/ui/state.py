@@ -59,7 +59,7 @@ class PortalState(rx.State):
 def answer_failure(exception: Exception) -> EventSpec:
     """Reflex's backend exception handler: the failure's words in the page's banner."""
     if isinstance(exception, NotSignedIn):
-        return rx.redirect("/sign-in/", is_external=True)
+        return rx.redirect("/sign-in/", replace=True)
     words = UNEXPECTED
     if isinstance(exception, LatchkeyError):
         words = exception.detail

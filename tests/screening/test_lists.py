@@ -102,21 +102,21 @@ def test_an_id_must_be_there_once(list_file):
 
 
 def test_a_store_loads_once_for_all_threads():
-    calls, ready = [], threading.Barrier(8)
+    entered, release, calls = threading.Semaphore(0), threading.Event(), []
 
     def load():
         calls.append(1)
+        entered.release()
+        assert release.wait(10)
         return ()
 
     store = ListStore(load)
-
-    def ask():
-        ready.wait()
-        store.load()
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=store.load) for _ in range(4)]
     for thread in threads:
         thread.start()
+    assert entered.acquire(timeout=10)
+    assert not entered.acquire(timeout=0.2)  # nobody else reads meanwhile
+    release.set()
     for thread in threads:
         thread.join()
     assert calls == [1]

@@ -14,7 +14,11 @@ PAGE = "app/ui/pages/keys.py"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (PAGE, "app/app.py", "assets/logo.svg", "reflex.lock/package.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("one")
+        (tmp_path / name).write_text("# one")
+    (tmp_path / PAGE).write_text("from app.billing.plans import Tier\nfrom app.keys import service")
+    for name in ("app/billing/plans.py", "app/keys/service.py", "app/keys/format.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("# one")
     for name in ("rxconfig.py", "requirements.txt", "plans.toml"):
         (tmp_path / name).write_text("one")
     monkeypatch.setattr(build, "ROOT", tmp_path)
@@ -57,12 +61,28 @@ def test_pages_are_built_once_and_then_current(exports: list[bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [PAGE, "app/app.py", "assets/logo.svg", "reflex.lock/package.json", "plans.toml"]
+    "name",
+    [
+        PAGE,
+        "app/app.py",
+        "app/billing/plans.py",
+        "app/keys/service.py",
+        "assets/logo.svg",
+        "reflex.lock/package.json",
+        "requirements.txt",
+        "plans.toml",
+    ],
 )
 def test_changed_input_makes_the_pages_stale(project: Path, exports: list[bool], name: str) -> None:
     build.build_frontend(say=silently)
-    (project / name).write_text("two")
+    (project / name).write_text("# two")
     assert not build.is_built()
+
+
+def test_change_behind_the_pages_leaves_them_current(project: Path, exports: list[bool]) -> None:
+    build.build_frontend(say=silently)
+    (project / "app/keys/format.py").write_text("# two")
+    assert build.is_built()
 
 
 def test_renamed_page_makes_the_pages_stale(project: Path, exports: list[bool]) -> None:

@@ -72,7 +72,7 @@ def code_block(code: str, *, title: str = "", fill: dict[str, Text] | None = Non
     """
     copy = copy_button(what=f": {title or 'code'}")
     pre = rx.el.pre(
-        rx.el.code(*_tokens(code, fill or {}), custom_attrs={"data-copy-source": ""}),
+        rx.el.code(*highlighted(code, fill), custom_attrs={"data-copy-source": ""}),
     )
     head = [rx.el.div(rx.el.span(title), copy, class_name="code-bar")] if title else []
     return rx.el.div(
@@ -128,7 +128,7 @@ def _tab(label: str, group: str, *, checked: bool) -> rx.Component:
 def _panel(snippet: Snippet, fill: dict[str, Text]) -> rx.Component:
     return rx.el.div(
         rx.el.pre(
-            rx.el.code(*_tokens(snippet.code, fill), custom_attrs={"data-copy-source": ""}),
+            rx.el.code(*highlighted(snippet.code, fill), custom_attrs={"data-copy-source": ""}),
         ),
         copy_button(what=f"the {snippet.label} code"),
         class_name="tab-panel",
@@ -136,8 +136,9 @@ def _panel(snippet: Snippet, fill: dict[str, Text]) -> rx.Component:
     )
 
 
-def _tokens(code: str, fill: dict[str, Text]) -> list[rx.Component | Text]:
-    """Text with strings and comments coloured: enough to read by, no more."""
+def highlighted(code: str, fill: dict[str, Text] | None = None) -> list[rx.Component | Text]:
+    """Code with strings and comments coloured: enough to read by, no more."""
+    fill = fill or {}
     parts: list[rx.Component | Text] = []
     position = 0
     for match in _TOKEN.finditer(code):

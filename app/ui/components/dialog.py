@@ -3,7 +3,8 @@
 from typing import Any
 
 import reflex as rx
-from reflex.event import EventType
+from reflex.event import EventChain, EventType
+from reflex_base.vars.function import FunctionVar
 from reflex_components_radix.primitives import dialog as primitive
 
 from app.ui.components.kinds import Text, Variant
@@ -37,12 +38,17 @@ def dialog(
                 ),
                 *children,
                 class_name="dialog dialog-wide" if wide else "dialog",
+                on_close_auto_focus=_RETURN_FOCUS,
                 **hold,
             ),
         ),
         open=open,
         on_open_change=on_open_change,
     )
+
+
+_RETURN_FOCUS = rx.Var("((event) => window.returnFocus(event))").to(FunctionVar, EventChain)
+"""`assets/latchkey.js` knows what opened the dialog."""
 
 
 def dialog_actions(*buttons: rx.Component) -> rx.Component:

@@ -4,6 +4,7 @@ import reflex as rx
 
 from app.billing.plans import Plans, Tier, get_plans
 from app.ui.components import call_badge, key_badge, link_button, mono, snippet_tabs
+from app.ui.components.code import highlighted
 from app.ui.layouts import public_layout
 from app.ui.pages.prices import count, price
 from app.ui.pages.snippets import SHORT_ANSWER, screen_snippets
@@ -52,13 +53,13 @@ def _first_call() -> rx.Component:
     """The call, its answer, and its line in the log: the whole product in one picture."""
     answer = rx.el.div(
         rx.el.div("Answer, shortened", call_badge(200), class_name="code-bar"),
-        rx.el.pre(rx.el.code(SHORT_ANSWER)),
+        rx.el.pre(rx.el.code(*highlighted(SHORT_ANSWER))),
         class_name="hero-answer",
     )
     return rx.el.div(
         snippet_tabs(screen_snippets(), answer, id="hero-call", extra_class="ink"),
         rx.el.div(
-            _line(mono("/api/v1/screen"), call_badge(200), rx.el.span("1 unit, just now")),
+            _line(mono("/api/v1/screen"), call_badge(200), rx.el.span("in your log, just now", class_name="muted")),
             class_name="exhibit hero-log",
         ),
         class_name="hero-call",
