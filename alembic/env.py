@@ -18,7 +18,7 @@ def run(connection: Connection) -> None:
     with connection.begin():
         connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
         # Whoever waits for a lock on a busy table makes everybody behind it wait as well.
-        connection.execute(text("SET LOCAL lock_timeout = '3s'"))
+        connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {migrations.SCHEMA}"))
         context.configure(
             connection=connection,

@@ -32,7 +32,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that answer request
 @cli.command()
 def serve(
     workers: Workers = 1,
-    build: Annotated[bool, typer.Option(help="Rebuild the pages when they have changed.")] = True,
+    build: Annotated[bool, typer.Option(help="Build the pages anew when they have changed.")] = True,
 ) -> None:
     """Portal, API and jobs on one port."""
     settings = _settings()
@@ -127,11 +127,11 @@ def _use_built_pages(*, build: bool) -> None:
     from reflex.constants import Env  # noqa: PLC0415  # API-only nodes carry no Reflex
     from reflex.environment import environment  # noqa: PLC0415
 
-    from app.ui.build import build_frontend, is_built  # noqa: PLC0415
+    from app.ui.build import build_frontend, has_pages  # noqa: PLC0415
 
     if build:
         build_frontend()
-    elif not is_built():
+    elif not has_pages():
         _stop("The pages are not built. Run without --no-build.")
     environment.REFLEX_ENV_MODE.set(Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)

@@ -37,6 +37,7 @@ const copy = async (button) => {
     return;
   }
   button.dataset.copied = "";
+  button.closest("[data-unsaved]")?.removeAttribute("data-unsaved");
   announcer().textContent = "Copied";
   clearTimeout(button.copiedTimer);
   button.copiedTimer = setTimeout(() => {

@@ -133,8 +133,9 @@ def _summarise(outcomes: list[Outcome]) -> None:
     seconds = sum(outcome.seconds for outcome in outcomes)
     failed = [outcome.name for outcome in outcomes if not outcome.ok]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "All steps passed"
-    lines += [f"  {verdict}, in {seconds / 60:.1f} minutes. The tests:"]
-    lines += [", ".join(f"{count} {what}" for what, count in total.items())]
+    lines += [f"  {verdict}, in {seconds / 60:.1f} minutes."]
+    if any(outcome.counts for outcome in outcomes):
+        lines += [", ".join(f"{count} {what}" for what, count in total.items())]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

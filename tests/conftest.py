@@ -74,7 +74,7 @@ def external_postgres(pytestconfig: pytest.Config) -> str:
     pytest.skip("no external PostgreSQL ≥ 15 answers; TEST_DATABASE_URL can name one")
 
 
-@pytest.fixture(params=["embedded", "external"])
+@pytest.fixture(scope="session", params=["embedded", "external"])
 def any_postgres(request: pytest.FixtureRequest) -> str:
     """URL of the embedded server, then of the external one: the test runs on both."""
     name = {"embedded": "postgres", "external": "external_postgres"}[request.param]

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import websockets
 
+from app.ui.guard import NAVIGATION_EVENTS
+
 NAMESPACE = "/_event"
 SHOW_FAILURE = "reflex___state____state.app___ui___state____portal_state.show_failure"
 HYDRATE = "reflex___state____state.hydrate"
@@ -39,8 +41,10 @@ class PortalSocket:
         """Send one event and return what came back until it was handled.
 
         Events of one socket are handled in order, so a mark sent behind it says when. A
-        socket whose session has ended gets a redirect for the event and one for the mark.
+        socket whose session has ended gets a redirect for the mark instead, and one for the
+        event unless that only changes pages.
         """
+        redirects = 1 if event in NAVIGATION_EVENTS else 2
         start = len(self.frames)
         self.marks += 1
         mark = f"mark-{self.marks}-end"
@@ -49,7 +53,7 @@ class PortalSocket:
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
                 answer = "\n".join(self.frames[start:])
-                if mark in answer or answer.count('"_redirect"') >= 2:
+                if mark in answer or answer.count('"_redirect"') >= redirects:
                     return answer
                 await self._receive()
 
@@ -68,7 +72,7 @@ async def open_socket(
     """Connect as a browser would; `origin=None` sends no Origin, "" the right one."""
     host = urlsplit(public_url).netloc
     headers = {"Cookie": cookie} if cookie else {}
-    address = f"ws://{host}/_event?EIO=4&transport=websocket&token={client_token}"
+    address = f"ws://{host}/_event/?EIO=4&transport=websocket&token={client_token}"
     chosen = public_url if origin == "" else origin
     async with websockets.connect(
         address, origin=chosen, additional_headers=headers, max_size=None

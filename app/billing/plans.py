@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from app.core.settings import get_settings
 
@@ -85,14 +85,16 @@ def _plans(document: Mapping[str, Any], source: str) -> Plans:
     tables = _table(document, "tiers", source)
     if FREE not in tables:
         raise PlansInvalid(f"{source}: add [tiers.{FREE}], the plan of everyone who has no other.")
-    tiers = tuple(
-        _read(
-            Tier, _table(tables, tier_id, f"{source}: tiers"), f"{source}: tiers.{tier_id}", tier_id
-        )
-        for tier_id in tables
+    tiers = tuple(_tier(tier_id, tables, source) for tier_id in tables)
+    trials = TrialTerms(
+        **_values(TrialTerms, _table(document, "trials", source), f"{source}: trials")
     )
-    trials = _read(TrialTerms, _table(document, "trials", source), f"{source}: trials")
     return Plans(tiers=tiers, trials=trials)
+
+
+def _tier(tier_id: str, tables: Mapping[str, Any], source: str) -> Tier:
+    table = _table(tables, tier_id, f"{source}: tiers")
+    return Tier(id=tier_id, **_values(Tier, table, f"{source}: tiers.{tier_id}"))
 
 
 def _table(parent: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
@@ -110,17 +112,11 @@ def _refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> No
             )
 
 
-Record = TypeVar("Record", Tier, TrialTerms)
-
-
-def _read(
-    kind: type[Record], table: Mapping[str, Any], where: str, tier_id: str | None = None
-) -> Record:
-    """Fill a dataclass from a table: every field present, of its type, and not negative."""
+def _values(kind: type[Tier | TrialTerms], table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What to fill a dataclass with: every field present, of its type, and not negative."""
     expected = {field.name: field.type for field in fields(kind) if field.name != "id"}
     _refuse_unknown(table, set(expected), where)
-    values = {name: _value(table, name, wanted, where) for name, wanted in expected.items()}
-    return kind(**values) if tier_id is None else kind(id=tier_id, **values)
+    return {name: _value(table, name, wanted, where) for name, wanted in expected.items()}
 
 
 def _value(table: Mapping[str, Any], name: str, wanted: Any, where: str) -> Any:

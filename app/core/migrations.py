@@ -4,9 +4,9 @@ Blocking functions for the command line; on an event loop use `asyncio.to_thread
 a libpq URL that leads past any pooler: `database.direct_url()`.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import sleep as pause
 from typing import Any
 
 import psycopg
@@ -47,14 +47,15 @@ def current(url: str) -> str | None:
         return context.get_current_revision()
 
 
-def newest() -> str | None:
-    """The revision that this release needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def revisions() -> list[str]:
+    """All revisions that this release knows, oldest first. It needs the last."""
+    steps = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [step.revision for step in steps][::-1]
 
 
 def is_current(url: str) -> bool:
     """Whether the database has the schema that this release needs."""
-    return current(url) == newest()
+    return current(url) == revisions()[-1]
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def _run(url: str, act: Callable[..., Any], revision: str) -> None:
         except OperationalError as error:
             if attempt == _ATTEMPTS or not _was_locked_out(error):
                 raise
-            time.sleep(_PAUSE_SECONDS)
+            pause(_PAUSE_SECONDS)
         else:
             return
 

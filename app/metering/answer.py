@@ -80,11 +80,6 @@ class Answer:
         if self._place is not None:
             self._place.record_later(self._call.row(ClientGone.status))
 
-    def give_back_place(self) -> None:
-        """The work is over: should the place still be held, nothing will be recorded in it."""
-        if self._place is not None and not self._place.is_used:
-            self._place.give_back()
-
     async def _take(self, body: bytes, *, more: bool) -> None:
         if self._phase is _Phase.HOLDING:
             self._held += body

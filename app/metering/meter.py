@@ -164,8 +164,6 @@ class Meter:
         else:
             if not answer.is_complete:
                 await self._end(call, answer, source, None)
-        finally:
-            answer.give_back_place()
 
     async def _end(
         self, call: Call, answer: Answer, source: BodySource, error: Exception | None

@@ -4,9 +4,9 @@
 patiently. The migration calls the same function, so there is one way to make a month.
 """
 
-import asyncio
 import logging
 import random
+from asyncio import sleep as pause
 
 import psycopg
 
@@ -38,7 +38,7 @@ async def make_months(url: str, ahead: int = MONTHS_AHEAD) -> int:
                     raise
                 logger.info("the log of calls is busy; making its months again in a moment")
                 # Several nodes that start together must not meet again.
-                await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 # no secret
+                await pause(_PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 # no secret
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

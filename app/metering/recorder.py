@@ -83,7 +83,7 @@ class Recorder:
         return place
 
     def give_back(self, place: "Place") -> None:
-        """The place is free for another call; giving it back twice does no harm."""
+        """The place is free for another call."""
         self._taken.discard(place)
         if not self._taken:
             self._none_taken.set()
@@ -121,7 +121,10 @@ class Recorder:
 
 
 class Place:
-    """The promise of room for one row. Recording it, or giving up, frees the place."""
+    """The promise of room for one row; recording a row in it, well or badly, frees it.
+
+    Every answer, an internal error too, is a row: so every place is used.
+    """
 
     __slots__ = ("_recorder", "is_used")
 
@@ -135,14 +138,10 @@ class Place:
         try:
             await self._recorder.write(row)
         finally:
-            self.give_back()
+            self._recorder.give_back(self)
 
     def record_later(self, row: CallRow) -> None:
         """Record the row, unless one was recorded, without keeping anybody waiting."""
         if not self.is_used:
             self.is_used = True
             self._recorder.write_later(self, row)
-
-    def give_back(self) -> None:
-        """Free the place; twice does no harm."""
-        self._recorder.give_back(self)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.core.settings import LOOPBACK_NAMES, ROOT, Settings, get_settings
+from app.core.settings import ROOT, Settings, get_settings
 
 STAMP = Path(".web/build/inputs.sha256")
 """Inside what Reflex deletes before it builds: a build that was cut short has none."""
@@ -42,6 +42,11 @@ def is_built() -> bool:
     return stamp.is_file() and stamp.read_text() == inputs_digest(ROOT, get_settings())
 
 
+def has_pages() -> bool:
+    """Whether there are whole pages in `.web/build`, current or not."""
+    return (ROOT / STAMP).is_file()
+
+
 def build_frontend(*, force: bool = False, relock: bool = False, say: Say | None = None) -> bool:
     """Build the pages if they are not current; whether it built. About 20 to 60 seconds.
 
@@ -56,8 +61,9 @@ def build_frontend(*, force: bool = False, relock: bool = False, say: Say | None
         say("Building the pages (about a minute the first time)…")
         started = time.monotonic()
         digest = None if relock else inputs_digest(ROOT, get_settings())
-        _export(relock=relock)
         stamp = ROOT / STAMP
+        stamp.unlink(missing_ok=True)
+        _export(relock=relock)
         stamp.write_text(digest or inputs_digest(ROOT, get_settings()))
         say(f"Built the pages in {time.monotonic() - started:.0f} s.")
         return True
@@ -80,11 +86,9 @@ def serve_built_pages() -> None:
 def inputs_digest(root: Path, settings: Settings) -> str:
     """SHA-256 over the names and contents of everything that goes into the pages.
 
-    A loopback PUBLIC_URL counts the same on every port: the pages ask the browser where
-    they are, so a test server on a free port needs no build of its own.
+    PUBLIC_URL is in their snippets and canonical addresses.
     """
-    local = settings.public_host in LOOPBACK_NAMES
-    digest = hashlib.sha256(("" if local else settings.public_url).encode())
+    digest = hashlib.sha256(settings.public_url.encode())
     for path in _input_files(root):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(root)}\0{content}\n".encode())
@@ -125,7 +129,6 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _export(*, relock: bool) -> None:
-    (ROOT / STAMP).unlink(missing_ok=True)
     command = [sys.executable, "-m", "app.ui.export", *(["--relock"] if relock else [])]
     log = get_settings().var_dir / "frontend-build.log"
     log.parent.mkdir(parents=True, exist_ok=True)

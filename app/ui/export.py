@@ -63,7 +63,13 @@ def _npm_ci(fingerprint: "hashlib._Hash") -> None:
     npm = path_ops.get_npm_path()
     if npm is None:
         sys.exit("npm is missing from .venv/bin. Run `make setup`.")
-    options = ["--legacy-peer-deps", "--no-audit", "--no-fund", "--fetch-retries=3"]
+    options = [
+        "--legacy-peer-deps",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=2",
+        "--fetch-retry-mintimeout=1000",
+    ]
     done = subprocess.run([str(npm), "ci", *options], cwd=web, check=False)  # noqa: S603 (ours)
     if done.returncode:
         sys.exit("npm could not install the packages of reflex.lock/; its own words are above.")

@@ -1,11 +1,11 @@
 """The two frames of every page: the public site, and the signed-in portal."""
 
 import reflex as rx
-from reflex_components_core.react_router import link as router_link
 
 from app.ui.components.actions import button, form_button, link_button
 from app.ui.components.brand import brand_link, theme_switch
 from app.ui.components.kinds import Text
+from app.ui.components.plain import plain_link
 
 PORTAL_NAV = (
     ("Overview", "/overview/", "layout-dashboard"),
@@ -64,7 +64,7 @@ def portal_layout(
 
 
 def _skip_link() -> rx.Component:
-    return rx.el.a("Skip to content", href="#main", class_name="skip-link")
+    return plain_link("Skip to content", "#main", class_name="skip-link")
 
 
 def _site_header(active: str) -> rx.Component:
@@ -115,7 +115,7 @@ def _site_footer() -> rx.Component:
 
 def _text_link(label: str, address: str, active: str) -> rx.Component:
     current = {"aria_current": "page"} if address == active else {}
-    return router_link(label, to=address, class_name="text-link", **current)
+    return rx.el.a(label, href=address, class_name="text-link", **current)
 
 
 def _portal_nav(active: str) -> rx.Component:
@@ -128,7 +128,7 @@ def _portal_nav(active: str) -> rx.Component:
 def _nav_item(label: str, address: str, icon: str, active: str) -> rx.Component:
     current = {"aria_current": "page"} if address == active else {}
     return rx.el.li(
-        router_link(rx.icon(icon, size=16, aria_hidden=True), label, to=address, **current)
+        rx.el.a(rx.icon(icon, size=16, aria_hidden=True), label, href=address, **current)
     )
 
 

@@ -1,7 +1,6 @@
 """The migrated database is the document's: `expected.sql`, and only the additions listed here."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -33,20 +32,16 @@ ADDED = Catalog(
 CHANGED = {"ApiCall.id": 'text NOT NULL COLLATE "C"'}
 
 
-@pytest.fixture
-def document_database(any_postgres: str) -> Iterator[str]:
-    """URL of a database that holds what Prisma makes, on the same server as `empty_database`."""
-    with new_database(any_postgres, "template0") as url:
-        with psycopg.connect(url) as connection:
+@pytest.fixture(scope="module")
+def catalogs(any_postgres: str) -> tuple[Catalog, Catalog]:
+    """The migrated database's catalogue, and that of one with the document's tables."""
+    with new_database(any_postgres, "template0") as migrated:
+        migrations.upgrade(migrated)
+        ours = read_catalog(migrated)
+    with new_database(any_postgres, "template0") as document:
+        with psycopg.connect(document) as connection:
             connection.execute(EXPECTED.read_text())
-        yield url
-
-
-@pytest.fixture
-def catalogs(empty_database: str, document_database: str) -> tuple[Catalog, Catalog]:
-    """The migrated database's catalogue, and the document's."""
-    migrations.upgrade(empty_database)
-    return read_catalog(empty_database), read_catalog(document_database)
+        return ours, read_catalog(document)
 
 
 def test_columns_are_the_documents(catalogs: tuple[Catalog, Catalog]) -> None:

@@ -82,6 +82,17 @@ def test_changed_requirement_is_installed_into_the_same_environment(setup, proje
     assert [command[1:4] for command in runs] == [["-m", "pip", "install"]]
 
 
+def test_going_back_to_earlier_requirements_installs_them(setup, project, runs) -> None:
+    bring_up(setup, project, dev=True)
+    earlier = (project / "requirements.txt").read_text()
+    (project / "requirements.txt").write_text("# newer\n")
+    bring_up(setup, project)
+    (project / "requirements.txt").write_text(earlier)
+    runs.clear()
+    bring_up(setup, project, dev=True)
+    assert len(runs) == 1
+
+
 def test_interrupted_installation_is_redone_from_nothing(setup, project, runs) -> None:
     bring_up(setup, project)
     (project / ".venv" / "installing").touch()

@@ -120,24 +120,17 @@ def test_build_that_failed_is_not_taken_for_current(
     def fail(*, relock: bool) -> None:
         raise build.FrontendBuildError
 
+    build.build_frontend(say=silently)
     monkeypatch.setattr(build, "_export", fail)
     with pytest.raises(build.FrontendBuildError):
-        build.build_frontend(say=silently)
+        build.build_frontend(force=True, say=silently)
     assert not build.is_built()
 
 
-def test_every_local_port_has_the_same_pages(project: Path) -> None:
+def test_every_public_address_has_pages_of_its_own(project: Path) -> None:
     digests = {
         build.inputs_digest(project, settings_of(project, public_url=url))
-        for url in ("http://localhost:8000", "http://localhost:4242", "http://127.0.0.1:1")
-    }
-    assert len(digests) == 1
-
-
-def test_public_names_have_pages_of_their_own(project: Path) -> None:
-    digests = {
-        build.inputs_digest(project, settings_of(project, public_url=url))
-        for url in ("http://localhost:8000", "https://a.example.com", "https://b.example.com")
+        for url in ("http://localhost:8000", "http://localhost:4242", "https://a.example.com")
     }
     assert len(digests) == 3
 

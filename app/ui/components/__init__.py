@@ -9,6 +9,7 @@ from app.ui.components.dialog import dialog, dialog_actions, dialog_close
 from app.ui.components.feedback import banner, empty_state, notice, skeleton
 from app.ui.components.fields import field, hidden_field, select_field, textarea_field
 from app.ui.components.numbers import metric_tile, metric_tiles
+from app.ui.components.plain import plain_form, plain_link
 from app.ui.components.status import badge, call_badge, key_badge
 from app.ui.components.steps import checklist, checklist_step, waiting
 from app.ui.components.table import Column, table
@@ -41,6 +42,8 @@ __all__ = [
     "metric_tiles",
     "mono",
     "notice",
+    "plain_form",
+    "plain_link",
     "relative_time",
     "select_field",
     "skeleton",

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 import reflex as rx
 from reflex.event import EventType
-from reflex_components_core.react_router import link as router_link
 
 from app.ui.components.kinds import Text, Variant
+from app.ui.components.plain import plain_form
 
 
 def button(
@@ -42,17 +42,15 @@ def link_button(
     label: Text, href: str | rx.Var[str], *, variant: Variant = "secondary", **props: Any
 ) -> rx.Component:
     """A link within the portal that looks like a button."""
-    return router_link(label, to=href, class_name=_classes(variant), **props)
+    return rx.el.a(label, href=href, class_name=_classes(variant), **props)
 
 
 def form_button(
     label: str, action: str, *, variant: Variant = "quiet", icon: str = "", wide: bool = False
 ) -> rx.Component:
     """A button that posts a plain form to one of our HTTP routes, so it needs no socket."""
-    return rx.el.form(
-        button(label, variant=variant, icon=icon, kind="submit", wide=wide),
-        method="post",
-        action=action,
+    return plain_form(
+        button(label, variant=variant, icon=icon, kind="submit", wide=wide), action=action
     )
 
 
@@ -84,7 +82,7 @@ def menu_item(
     """One choice of a menu: an action, or a link when `href` is given."""
     classes = "menu-danger" if danger else ""
     if not isinstance(href, str) or href:
-        return router_link(label, to=href, class_name=classes)
+        return rx.el.a(label, href=href, class_name=classes)
     events: dict[str, Any] = {} if on_click is None else {"on_click": on_click}
     return rx.el.button(label, type="button", class_name=classes, **events)
 

@@ -2,7 +2,6 @@
 
 import reflex as rx
 from reflex.style import color_mode, set_color_mode
-from reflex_components_core.react_router import link as router_link
 
 _THEMES = (("system", "monitor"), ("light", "sun"), ("dark", "moon"))
 
@@ -24,7 +23,7 @@ def logo(*, size: int = 22) -> rx.Component:
 
 def brand_link(href: str = "/") -> rx.Component:
     """The logo with the product's name, leading to the start."""
-    return router_link(logo(), "Latchkey", to=href, class_name="brand")
+    return rx.el.a(logo(), "Latchkey", href=href, class_name="brand")
 
 
 def theme_switch() -> rx.Component:

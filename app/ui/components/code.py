@@ -52,7 +52,7 @@ def copy_button(
     return rx.el.button(
         rx.el.span(
             rx.icon("copy", size=14, aria_hidden=True),
-            label,
+            rx.el.span(label, class_name="word"),
             *([rx.el.span(what, class_name="sr-only")] if what else []),
             class_name="idle",
         ),
@@ -106,12 +106,15 @@ def snippet_tabs(
 
 
 def key_line(key: Text, *, on_copy: EventType[()] | None = None) -> rx.Component:
-    """A key in full with its copy button, for the one time that it is shown."""
+    """A key in full with its copy button, for the one time that it is shown.
+
+    Until it is copied, the browser asks before it leaves the page.
+    """
     return rx.el.div(
         rx.el.code(key, custom_attrs={"data-copy-source": ""}),
         copy_button(what="the key", on_click=on_copy),
         class_name="key-line",
-        custom_attrs=_COPY_SCOPE,
+        custom_attrs={**_COPY_SCOPE, "data-unsaved": ""},
     )
 
 

@@ -5,6 +5,8 @@ from reflex_base.vars.base import Var
 from reflex_base.vars.function import ArgsFunctionOperation
 from reflex_components_core.base.error_boundary import ErrorBoundary
 
+from app.ui.components.plain import plain_link
+
 
 def crash_boundary() -> rx.Component:
     """Catches a page that cannot be drawn and offers a way on, without showing the trace.
@@ -28,8 +30,8 @@ def _apology() -> rx.Component:
                     class_name="muted",
                 ),
                 rx.el.div(
-                    rx.el.a("Reload the page", href="", class_name="button button-primary"),
-                    rx.el.a("Go to the start", href="/", class_name="button"),
+                    plain_link("Reload the page", "", class_name="button button-primary"),
+                    plain_link("Go to the start", "/", class_name="button"),
                     class_name="row",
                 ),
                 class_name="stack",

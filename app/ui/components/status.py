@@ -14,10 +14,7 @@ _CLASSES: tuple[tuple[int, str, Tone], ...] = (
 
 def badge(word: Text, tone: Tone | rx.Var[str] = "neutral") -> rx.Component:
     """A word with its colour. `tone` may come from the state, as one of the tones' names."""
-    classes = (
-        f"badge badge-{tone}" if isinstance(tone, str) else rx.Var.create("badge badge-") + tone
-    )
-    return rx.el.span(word, class_name=classes)
+    return rx.el.span(word, class_name=f"badge badge-{tone}")
 
 
 def key_badge(status: Text) -> rx.Component:

@@ -1,7 +1,6 @@
 """The quick start: from signing up to reading the answer."""
 
 import reflex as rx
-from reflex_components_core.react_router import link as router_link
 
 from app.ui.components import Column, code_block, mono, snippet_tabs, table
 from app.ui.layouts import public_layout
@@ -59,7 +58,7 @@ def docs_frame(active: str, *children: rx.Component) -> rx.Component:
 
 def _nav_link(label: str, address: str, active: str) -> rx.Component:
     current = {"aria_current": "page"} if address == active else {}
-    return router_link(label, to=address, class_name="text-link", **current)
+    return rx.el.a(label, href=address, class_name="text-link", **current)
 
 
 def _section(anchor: str, title: str, *content: rx.Component) -> rx.Component:
@@ -71,7 +70,7 @@ def _sign_up() -> rx.Component:
         "sign-up",
         "1. Sign up",
         rx.el.p(
-            router_link("Sign up", to="/sign-up/"),
+            rx.el.a("Sign up", href="/sign-up/"),
             " with your email address. We send you a link; open it and press the button. "
             "There is no password.",
         ),
@@ -84,7 +83,7 @@ def _make_a_key() -> rx.Component:
         "2. Make a key",
         rx.el.p(
             "Open ",
-            router_link("Keys", to="/keys/"),
+            rx.el.a("Keys", href="/keys/"),
             " and choose Create key. The key is shown once: copy it, and put it in the place of ",
             mono(KEY_PLACEHOLDER),
             " below.",
@@ -126,7 +125,7 @@ def _read_the_answer() -> rx.Component:
             "Errors carry a ",
             mono("code"),
             ": see ",
-            router_link("Error codes", to="/docs/errors/"),
+            rx.el.a("Error codes", href="/docs/errors/"),
             ". Every answer has these headers:",
         ),
         table("Headers of an answer", _HEADER_COLUMNS, _HEADERS),

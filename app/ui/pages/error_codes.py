@@ -37,7 +37,7 @@ def _meaning(row: ErrorCode) -> rx.Component:
 
 
 _COLUMNS = (
-    Column("Status", lambda row: mono(str(row.status)), shrink=True),
     Column("Code", lambda row: mono(row.code), shrink=True),
+    Column("Status", lambda row: mono(str(row.status)), shrink=True),
     Column("When, and what to do", _meaning, prose=True),
 )

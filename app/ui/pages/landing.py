@@ -59,7 +59,11 @@ def _first_call() -> rx.Component:
     return rx.el.div(
         snippet_tabs(screen_snippets(), answer, id="hero-call", extra_class="ink"),
         rx.el.div(
-            _line(mono("/api/v1/screen"), call_badge(200), rx.el.span("in your log, just now", class_name="muted")),
+            _line(
+                mono("/api/v1/screen"),
+                call_badge(200),
+                rx.el.span("in your log, just now", class_name="muted"),
+            ),
             class_name="exhibit hero-log",
         ),
         class_name="hero-call",

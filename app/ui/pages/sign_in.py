@@ -3,6 +3,7 @@
 import reflex as rx
 
 from app.ui.components import button, field, hidden_field
+from app.ui.components.plain import plain_form, plain_link
 from app.ui.layouts import public_layout
 
 SIGN_IN_ROUTE = "/sign-in"
@@ -20,7 +21,7 @@ def sign_in_page() -> rx.Component:
         "We send a link to your address. No password.",
         _form(_email(), label="Send the link"),
         "New here?",
-        rx.el.a("Sign up", href="/sign-up/", custom_attrs=_KEEP_NEXT),
+        plain_link("Sign up", "/sign-up/", custom_attrs=_KEEP_NEXT),
     )
 
 
@@ -38,7 +39,7 @@ def sign_up_page() -> rx.Component:
             label="Send the link",
         ),
         "Have an account?",
-        rx.el.a("Sign in", href="/sign-in/", custom_attrs=_KEEP_NEXT),
+        plain_link("Sign in", "/sign-in/", custom_attrs=_KEEP_NEXT),
     )
 
 
@@ -66,11 +67,10 @@ def _page(
 
 
 def _form(*fields: rx.Component, label: str) -> rx.Component:
-    return rx.el.form(
+    return plain_form(
         *fields,
         hidden_field("next", **{"data-next": ""}),
         button(label, kind="submit", variant="primary", wide=True),
-        method="post",
         action="/auth/email",
         class_name="stack",
     )

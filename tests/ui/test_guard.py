@@ -1,0 +1,258 @@
+"""Every event handler, called over a real websocket by everyone who must not."""
+
+import inspect
+import json
+import secrets
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import websockets
+from reflex_base.registry import RegistrationContext
+
+import app.app
+from app.core import database
+from app.ui.build import build_frontend
+from tests.conftest import TEMPLATE, new_database
+from tests.factories import make_call, make_key, make_session, make_user
+from tests.portal import running_portal
+from tests.sockets import HYDRATE, open_socket
+
+assert app.app.app  # importing it registers every state class
+HANDLERS = RegistrationContext.get().event_handlers
+STATE = "reflex___state____state.app___ui___state____portal_state"
+LOAD_KEYS = f"{STATE}.app___ui___pages___keys____keys_state.load"
+LOAD_LOGS = f"{STATE}.app___ui___pages___logs____logs_state.load"
+CREATE_KEY = f"{STATE}.app___ui___pages___keys____keys_state.create_key"
+GARBAGE = [None, 7, -1, 1e308, True, [], ["x"], {}, {"a": {"b": 1}}, "", "\x00", "x" * 10_000]
+TABLES = ['"User"', '"Account"', '"Session"', '"Subscription"', '"ApiKeyMetadata"', '"ApiCall"',
+          '"TrialWorkspace"', '"TrialApiKey"', '"VerificationToken"', 'latchkey."ApiKeyDetail"',
+          'latchkey."UserDetail"', 'latchkey."SignInLink"']  # fmt: skip
+
+
+@dataclass
+class Person:
+    """A customer, a key and a call of theirs, and the cookie of a live session."""
+
+    user_id: str
+    email: str
+    session_id: str
+    cookie: str
+    key_id: str
+    key_start: str
+    label: str
+    call_id: str
+
+    @property
+    def secrets(self):
+        return (self.email, self.key_id, self.key_start, self.label, self.call_id)
+
+
+@pytest.fixture(scope="module")
+def portal(postgres, tmp_path_factory):
+    build_frontend()
+    with (
+        new_database(postgres, TEMPLATE) as url,
+        running_portal(tmp_path_factory.mktemp("portal"), DATABASE_URL=url) as running,
+    ):
+        running.database_url = url
+        yield running
+
+
+@pytest.fixture
+async def people(portal):
+    database.point_at(portal.database_url)
+    yield await make_person(), await make_person()
+    await database.dispose()
+    database.point_at(None)
+
+
+async def make_person() -> Person:
+    async with database.unit_of_work() as session:
+        user = await make_user(session, email=f"{secrets.token_hex(6)}@example.com")
+        label = f"label-{secrets.token_hex(6)}"
+        key, secret = await make_key(session, user, label=label, status="pending_verification")
+        call = await make_call(session, key)
+        row, token = await make_session(session, user)
+        start = secret[: len("lk_live_") + 4]
+        cookie = f"latchkey_session={token}"
+        return Person(user.id, user.email, row.id, cookie, key.id, start, label, call.id)
+
+
+def snapshot(url, *, of_user=None):
+    """Every row of the tables that events could touch; with `of_user`, those that name it."""
+    rows = {}
+    with psycopg.connect(url) as connection:
+        for table in TABLES:
+            found = connection.execute(f"SELECT to_jsonb(t)::text FROM {table} t ORDER BY 1")
+            rows[table] = [row[0] for row in found if of_user is None or of_user in row[0]]
+    return rows
+
+
+AIMED = object()
+
+
+def arguments(name, victim, value=AIMED):
+    """A payload for the handler that aims at the victim, or `value` for every argument."""
+    parameters = list(inspect.signature(HANDLERS[name].handler.fn).parameters)[1:]
+    aimed = {
+        "form": {"label": "stolen", "confirm": victim.label},
+        "message": "hello",
+        "is_open": True,
+        "now": "",
+        "value": victim.key_id,
+        "hashes": [],
+    }
+    if value is not AIMED:
+        return dict.fromkeys(parameters, value)
+    return {parameter: aimed.get(parameter, victim.key_id) for parameter in parameters}
+
+
+def assert_reads_nothing_of(victim, heard):
+    leaked = [value for value in victim.secrets if value in heard]
+    assert not leaked, f"{leaked} came back: {heard[:2000]}"
+
+
+async def call_every_handler(socket, victim, value=AIMED):
+    for name in HANDLERS:
+        sent = arguments(name, victim, value)
+        answer = await socket.call(name, sent)
+        # what the caller itself sent may come back to the caller
+        yield name, answer.replace(json.dumps(victim.key_id), '""') if victim else answer
+
+
+async def test_owner_reads_what_the_others_must_not(portal, people):
+    # the control: without it, an empty answer would prove nothing
+    owner, _ = people
+    async with open_socket(portal.url, client_token="t1", cookie=owner.cookie) as socket:
+        keys = await socket.call(LOAD_KEYS)
+        logs = await socket.call(LOAD_LOGS)
+    assert owner.label in keys
+    assert owner.key_start in keys
+    assert owner.call_id in logs
+
+
+@pytest.mark.parametrize(
+    "who", ["signed out", "forged token", "revoked before", "another customer"]
+)
+async def test_no_handler_reads_or_changes_anything_for(portal, people, who):
+    victim, stranger = people
+    cookie = {
+        "signed out": None,
+        "forged token": f"latchkey_session={secrets.token_urlsafe(32)}",
+        "revoked before": victim.cookie,
+        "another customer": stranger.cookie,
+    }[who]
+    if who == "revoked before":
+        end_session(portal, victim)
+    of_user = victim.user_id if who == "another customer" else None
+    before = snapshot(portal.database_url, of_user=of_user)
+    async with open_socket(portal.url, client_token=secrets.token_hex(8), cookie=cookie) as socket:
+        async for name, answer in call_every_handler(socket, victim):
+            assert_reads_nothing_of(victim, answer)
+            assert name
+    assert snapshot(portal.database_url, of_user=of_user) == before
+
+
+async def test_no_handler_works_on_a_socket_whose_session_was_revoked_meanwhile(portal, people):
+    victim, _ = people
+    async with open_socket(portal.url, client_token="open", cookie=victim.cookie) as socket:
+        assert victim.label in await socket.call(LOAD_KEYS)
+        end_session(portal, victim)
+        before = snapshot(portal.database_url)
+        async for _, answer in call_every_handler(socket, victim):
+            assert_reads_nothing_of(victim, answer)
+        assert snapshot(portal.database_url) == before
+
+
+@pytest.mark.parametrize("thief", ["signed out", "another customer"])
+async def test_stolen_client_token_leads_to_an_empty_state(portal, people, thief):
+    victim, stranger = people
+    cookie = stranger.cookie if thief == "another customer" else None
+    token = secrets.token_hex(8)
+    async with open_socket(portal.url, client_token=token, cookie=victim.cookie) as own:
+        assert victim.label in await own.call(LOAD_KEYS)
+        async with open_socket(portal.url, client_token=token, cookie=cookie) as stolen:
+            assert_reads_nothing_of(victim, await stolen.call(HYDRATE))
+    # nor once the victim has gone
+    async with open_socket(portal.url, client_token=token, cookie=cookie) as stolen:
+        assert_reads_nothing_of(victim, await stolen.call(HYDRATE))
+
+
+async def test_own_state_survives_a_reconnect(portal, people):
+    # the other control: the derived key still finds the owner's own state
+    owner, _ = people
+    token = secrets.token_hex(8)
+    async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:
+        await socket.call(LOAD_KEYS)
+    async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:
+        assert owner.label in await socket.call(HYDRATE)
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://localhost"])
+async def test_socket_from_elsewhere_is_refused(portal, people, origin):
+    owner, _ = people
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with open_socket(portal.url, client_token="x", cookie=owner.cookie, origin=origin):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_digest_sent_by_the_client_is_ignored(portal, people):
+    victim, _ = people
+    with psycopg.connect(portal.database_url) as connection:
+        found = connection.execute(
+            'SELECT "sessionToken" FROM "Session" WHERE id = %s', [victim.session_id]
+        )
+        digest = found.fetchone()[0]
+    for cookie in (f"session-digest={digest}", f"latchkey_session={digest}"):
+        async with open_socket(portal.url, client_token="d", cookie=cookie) as socket:
+            answer = await socket.call(LOAD_KEYS)
+        assert_reads_nothing_of(victim, answer)
+        assert '"_redirect"' in answer
+
+
+async def test_session_cookie_never_comes_back(portal, people):
+    owner, _ = people
+    async with open_socket(portal.url, client_token="c", cookie=owner.cookie) as socket:
+        await socket.call(HYDRATE)
+        await socket.call(LOAD_KEYS)
+        assert owner.cookie.partition("=")[2] not in socket.heard
+
+
+async def test_new_key_goes_to_its_maker_once_and_is_in_no_state(portal, people):
+    owner, _ = people
+    token = secrets.token_hex(8)
+    async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:
+        answer = await socket.call(CREATE_KEY, {"form": {"label": "mine"}})
+        start = answer.index("lk_live_", answer.index("new_key_rx_state_"))
+        key = answer[start : start + len("lk_live_") + 38]
+        assert "new_key" in answer
+        assert key not in await socket.call(HYDRATE)
+    async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:
+        assert key not in await socket.call(HYDRATE)
+    with psycopg.connect(portal.database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert key not in json.dumps(snapshot(portal.database_url))
+    assert key not in portal.log.read_text()
+    assert not (portal.var_dir / "states").exists()
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value)[:20])
+async def test_arguments_of_any_kind_change_nothing_and_break_nothing(portal, people, value):
+    owner, _ = people
+    before = snapshot(portal.database_url)
+    async with open_socket(
+        portal.url, client_token=secrets.token_hex(8), cookie=owner.cookie
+    ) as socket:
+        async for _ in call_every_handler(socket, owner, value):
+            pass
+        assert owner.label in await socket.call(LOAD_KEYS)
+    ours = [table for table in TABLES if table != 'latchkey."UserDetail"']
+    after = snapshot(portal.database_url)
+    assert {table: after[table] for table in ours} == {table: before[table] for table in ours}
+
+
+def end_session(portal, person):
+    with psycopg.connect(portal.database_url) as connection:
+        connection.execute('DELETE FROM "Session" WHERE id = %s', [person.session_id])
