@@ -1,6 +1,7 @@
 """The command line. Every command takes the settings of the README's table."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from app.core import database, embedded, migrations
 from app.core.logging import configure_logging
-from app.core.settings import Settings, get_settings
+from app.core.settings import ROOT, Settings, get_settings
 
 MAX_EVENT_BYTES = 1024 * 1024
 DRAIN_SECONDS = 20
@@ -124,18 +125,18 @@ def _database(settings: Settings, *, migrate: bool) -> Iterator[None]:
 
 
 def _use_built_pages(*, build: bool) -> None:
-    from reflex.constants import Env  # noqa: PLC0415  # API-only nodes carry no Reflex
-    from reflex.environment import environment  # noqa: PLC0415
+    from app.ui import build as pages  # noqa: PLC0415  # API-only nodes carry no Reflex
 
-    from app.ui.build import build_frontend, has_pages  # noqa: PLC0415
-
-    if build:
-        build_frontend()
-    elif not has_pages():
-        _stop("The pages are not built. Run without --no-build.")
-    environment.REFLEX_ENV_MODE.set(Env.PROD)
-    environment.REFLEX_SKIP_COMPILE.set(True)
-    environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+    try:
+        if build:
+            pages.build_frontend(say=lambda words: typer.echo(words, err=True))
+        elif not pages.has_pages():
+            _stop("The pages are not built. Run without --no-build.")
+    except pages.FrontendBuildError as error:
+        _stop(str(error))
+    # Reflex looks for the pages beneath the working directory
+    os.chdir(ROOT)
+    pages.serve_built_pages()
 
 
 def _run_server(factory: str, settings: Settings, workers: int) -> None:

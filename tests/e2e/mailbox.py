@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from aiosmtpd.controller import Controller
 
+from tests.portal import free_port
+
 DELIVERY_SECONDS = 20
 
 
@@ -41,10 +43,10 @@ def link_in(mail) -> str:
 @contextmanager
 def running_mailbox() -> Iterator[tuple[Mailbox, str]]:
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        port = controller.server.sockets[0].getsockname()[1]
         yield mailbox, f"smtp://127.0.0.1:{port}"
     finally:
         controller.stop()

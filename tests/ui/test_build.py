@@ -141,5 +141,5 @@ def test_failure_shows_the_end_of_the_log_and_what_to_do(tmp_path: Path) -> None
     words = build._failure(log)
     assert "line 99" in words
     assert "line 50" not in words
-    assert "run `make lock`" in words
+    assert "run the same command again" in words
     assert str(log) in words

@@ -9,7 +9,7 @@ def _notice() -> rx.Component:
     return rx.el.div(
         rx.cond(
             has_connection_errors,
-            rx.el.p("Connection lost. Trying again by itself.", class_name="connection"),
+            rx.el.p("Connection lost. Reconnecting.", class_name="connection"),
         ),
         role="status",
     )

@@ -4,7 +4,6 @@ import reflex as rx
 
 from app.core.database import unit_of_work
 from app.ui.components import (
-    badge,
     button,
     checklist,
     checklist_step,
@@ -64,7 +63,11 @@ def overview_page() -> rx.Component:
         rx.moment(interval=POLL_INTERVAL_MS, on_change=OverviewState.load, display="none"),
         rx.cond(
             OverviewState.is_loaded,
-            rx.fragment(rx.cond(OverviewState.is_onboarded, rx.fragment(), _steps()), _figures()),
+            rx.el.div(
+                rx.cond(OverviewState.is_onboarded, rx.fragment(), _steps()),
+                _figures(),
+                class_name="stack-l",
+            ),
             skeleton("tile", "tile", "tile"),
         ),
         create_dialog(),
@@ -92,7 +95,8 @@ def _steps() -> rx.Component:
 
 
 def _create_button() -> rx.Component:
-    return button("Create key", on_click=KeysState.open_create, variant="primary", icon="plus")
+    create = button("Create key", on_click=KeysState.open_create, variant="primary", icon="plus")
+    return rx.el.div(create, class_name="row")
 
 
 def _first_call() -> rx.Component:
@@ -109,8 +113,8 @@ def _first_call() -> rx.Component:
 def _open_log() -> rx.Component:
     return rx.cond(
         OverviewState.has_call,
-        link_button("Open the log", "/logs/", variant="primary"),
-        badge("after your first call"),
+        rx.el.div(link_button("Open the log", "/logs/", variant="primary"), class_name="row"),
+        rx.el.p("Here, within seconds of the call.", class_name="muted"),
     )
 
 

@@ -1,0 +1,54 @@
+"""Signed-in customers for browser tests, made through the tables."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from app.core import database
+from app.core.ids import new_id
+from tests.factories import make_call, make_key, make_session, make_user
+
+
+def seed(url: str, make: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Run `make(session)` in one unit of work on the database.
+
+    In a thread of its own: Playwright keeps this one's event loop running.
+    """
+
+    async def run():
+        database.point_at(url)
+        try:
+            async with database.unit_of_work() as session:
+                return await make(session)
+        finally:
+            await database.dispose()
+            database.point_at(None)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, run()).result()
+
+
+async def newcomer(session) -> str:
+    """A customer without keys; the session's token."""
+    user = await make_user(session)
+    return (await make_session(session, user))[1]
+
+
+async def regular(session) -> str:
+    """A customer with keys in every state and calls of every kind; the session's token."""
+    user = await make_user(session, email=f"a.rather.long.address.{new_id()}@engines.example")
+    key, _ = await make_key(session, user, label="production")
+    await make_key(
+        session, user, label="A name as long as a name may be, which is sixty characters ok"
+    )
+    await make_key(session, user, label="from before", status="pending_verification")
+    await make_key(session, user, label="old laptop", status="revoked")
+    for status in (200, 201, 302, 400, 401, 404, 429, 500, 503):
+        await make_call(session, key, status_code=status, latency_ms=status * 7)
+    return (await make_session(session, user))[1]
+
+
+def sign_in(context, url: str, token: str) -> None:
+    """Give the browser the session's cookie."""
+    context.add_cookies([{"name": "latchkey_session", "value": token, "url": url}])

@@ -1,0 +1,109 @@
+"""axe finds nothing on any page or open dialog, light and dark, wide and at 360 px."""
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from app.ui.layouts import PORTAL_NAV
+from app.ui.pages.public import public_pages
+from tests.conftest import TEMPLATE, new_database
+from tests.e2e.people import newcomer, regular, seed, sign_in
+from tests.factories import make_sign_in_link
+from tests.portal import running_portal
+
+PUBLIC = [look["route"] for _, look in public_pages()]
+SIGNED_IN = [address for _, address, _ in PORTAL_NAV]
+LOOKS = [
+    {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    for scheme in ("light", "dark")
+    for width in (1280, 360)
+]
+AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+def portal(postgres, tmp_path_factory):
+    with (
+        new_database(postgres, TEMPLATE) as url,
+        running_portal(tmp_path_factory.mktemp("portal"), DATABASE_URL=url) as running,
+    ):
+        running.database_url = url
+        yield running
+
+
+@pytest.fixture(
+    params=LOOKS, ids=lambda look: f"{look['color_scheme']}-{look['viewport']['width']}"
+)
+def page(request, browser):
+    with browser.new_context(**request.param) as context:
+        yield context.new_page()
+
+
+def assert_clean(page, place):
+    """No axe finding, and nothing that scrolls sideways."""
+    findings = Axe().run(page, options=AXE_OPTIONS)
+    assert findings.violations_count == 0, f"{place}: {findings.generate_report()}"
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0, f"{place} scrolls sideways by {overflow} px"
+
+
+def test_public_pages(page, portal):
+    for route in PUBLIC:
+        address = "/no-such-page" if route == "404" else route
+        page.goto(f"{portal.url}{address}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert_clean(page, route)
+
+
+@pytest.mark.parametrize("person", [newcomer, regular], ids=["empty", "full"])
+def test_signed_in_pages(page, portal, person):
+    sign_in(page.context, portal.url, seed(portal.database_url, person))
+    for address in SIGNED_IN:
+        page.goto(f"{portal.url}{address}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.get_by_text("Loading")).to_have_count(0)
+        assert_clean(page, address)
+
+
+def test_dialogs_and_menus(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, regular))
+    page.goto(f"{portal.url}/keys/")
+    page.get_by_role("button", name="Actions for production").click()
+    expect(page.get_by_role("button", name="Revoke")).to_be_visible()
+    assert_clean(page, "the actions menu")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog", name="Revoke production")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke key").click()
+    assert_clean(page, "the revoke dialog")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("  ")
+    page.get_by_role("dialog").get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("Give the key a name")).to_be_visible()
+    assert_clean(page, "the create dialog with an error")
+    page.get_by_role("dialog").get_by_label("Name").fill("laptop")
+    page.get_by_role("dialog").get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("dialog", name="Copy your key now")).to_be_visible()
+    assert_clean(page, "the new key")
+
+
+def test_pages_of_signing_in(page, portal):
+    async def link(session):
+        return (await make_sign_in_link(session, "ada@example.com"))[1]
+
+    page.goto(f"{portal.url}/sign-in/")
+    page.get_by_label("Email").fill("ada@example.com")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
+    assert_clean(page, "check your inbox")
+    confirm = f"{portal.url}/auth/email/confirm?token="
+    page.goto(confirm + "gone")
+    assert_clean(page, "a dead link")
+    page.goto(confirm + seed(portal.database_url, link))
+    assert_clean(page, "a link of another browser")
+    httpx.get(f"{portal.url}/dev/mail").raise_for_status()
+    page.goto(f"{portal.url}/dev/mail")
+    assert_clean(page, "/dev/mail")

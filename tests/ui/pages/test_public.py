@@ -1,0 +1,77 @@
+"""The public pages: what they say before any script has run."""
+
+import json
+import re
+
+import reflex as rx
+
+from app.billing.plans import get_plans
+from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, NotFound
+from app.ui.pages.error_code_list import ERROR_CODES
+from app.ui.pages.prices import count, money, price
+from app.ui.pages.public import public_pages
+from app.ui.pages.snippets import EXAMPLE_NAME, KEY_PLACEHOLDER, SHORT_ANSWER, screen_snippets
+
+
+def drawn(component: rx.Component) -> str:
+    return str(component.render())
+
+
+def test_every_public_page_has_one_heading_and_one_main() -> None:
+    for page, look in public_pages():
+        drawing = drawn(page())
+        assert drawing.count("'name': '\"h1\"'") == 1, look["route"]
+        assert drawing.count("'name': '\"main\"'") == 1, look["route"]
+
+
+def test_titles_and_descriptions_differ_from_page_to_page() -> None:
+    looks = [look for _, look in public_pages()]
+    assert len({look["title"] for look in looks}) == len(looks)
+    assert len({look["description"] for look in looks}) == len(looks)
+
+
+def test_the_pricing_page_shows_every_plan_as_the_file_has_it() -> None:
+    page = next(page for page, look in public_pages() if look["route"] == "/pricing")
+    drawing = drawn(page())
+    for tier in get_plans().tiers:
+        assert tier.name in drawing
+        assert price(tier.monthly_usd_cents) in drawing
+        assert count(tier.units_per_month) in drawing
+    assert f"{get_plans().trials.days} days" in drawing
+
+
+def test_amounts_show_cents_only_where_there_are_any() -> None:
+    assert [money(0), money(4_900), money(4_950), money(499_000)] == [
+        "$0",
+        "$49",
+        "$49.50",
+        "$4,990",
+    ]
+
+
+def test_the_three_snippets_make_the_same_call() -> None:
+    snippets = screen_snippets()
+    assert [snippet.label for snippet in snippets] == ["curl", "Python", "JavaScript"]
+    for snippet in snippets:
+        assert "$ORIGIN/api/v1/screen" in snippet.code
+        assert f"Bearer {KEY_PLACEHOLDER}" in snippet.code
+        assert EXAMPLE_NAME in snippet.code
+
+
+def test_the_python_snippet_is_python_and_the_answer_is_json() -> None:
+    compile(screen_snippets()[1].code, "snippet", "exec")
+    assert json.loads(SHORT_ANSWER)["status"] == "potential_match"
+
+
+def test_error_codes_are_listed_once_and_by_status() -> None:
+    codes = [row.code for row in ERROR_CODES]
+    assert len(set(codes)) == len(codes)
+    assert [row.status for row in ERROR_CODES] == sorted(row.status for row in ERROR_CODES)
+    assert all(re.fullmatch(r"[a-z_]+", code) for code in codes)
+
+
+def test_the_core_errors_are_documented() -> None:
+    documented = {(row.code, row.status) for row in ERROR_CODES}
+    for error in (NotFound, InvalidRequest):
+        assert (error.code, error.status) in documented
+    assert PROBLEM_CONTENT_TYPE == "application/problem+json"
