@@ -18,7 +18,7 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     plugins=[
-        rx.plugins.SitemapPlugin(),
+        rx.plugins.SitemapPlugin(trailing_slash="always"),
         SameOriginPlugin(),
     ],
 )

@@ -8,6 +8,7 @@ from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import released_database, running
 from app.api.origin import OriginGuard
+from app.core.logging import configure_logging
 from app.core.settings import get_settings
 from app.jobs.app import running_jobs
 from app.metering.build import build_meter
@@ -34,6 +35,7 @@ add_pages(app)
 
 def make_portal() -> ASGIApp:
     """Everything on one port: meter first, then routes, pages and sockets; jobs beside them."""
+    configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
     resources = [released_database, running_jobs, running(meter)]
     return Front(meter, OriginGuard(app(), settings), resources=resources)

@@ -12,8 +12,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 import uvicorn
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 
 from app.core import database, embedded, migrations
+from app.core.errors import LatchkeyError
 from app.core.logging import configure_logging
 from app.core.settings import ROOT, Settings, get_settings
 
@@ -33,13 +35,16 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that answer request
 @cli.command()
 def serve(
     workers: Workers = 1,
-    build: Annotated[bool, typer.Option(help="Build the pages anew when they have changed.")] = True,
+    build: Annotated[
+        bool, typer.Option(help="Build the pages anew when they have changed.")
+    ] = True,
 ) -> None:
     """Portal, API and jobs on one port."""
     settings = _settings()
     if workers > 1 and not settings.redis_url:
         _stop("Several portal processes share their state through Redis: set REDIS_URL.")
     _require_free_port(settings)
+    _require_usable_files(settings)
     _use_built_pages(build=build)
     with _database(settings, migrate=True):
         _print_welcome(settings)
@@ -51,6 +56,7 @@ def api(workers: Workers = 1) -> None:
     """The mounted API only: no portal, no jobs, no Reflex."""
     settings = _settings()
     _require_free_port(settings)
+    _require_usable_files(settings)
     with _database(settings, migrate=settings.database_url is None):
         _run_server("app.api.node:make_node", settings, workers)
 
@@ -114,14 +120,32 @@ def _setting_fault(fault: Any) -> str:
 def _database(settings: Settings, *, migrate: bool) -> Iterator[None]:
     """The database, running and at this release's schema, until the command ends."""
     try:
+        _prepare_database(migrate=migrate)
+        yield
+    finally:
+        embedded.stop(settings.var_dir / "postgres")
+
+
+def _prepare_database(*, migrate: bool) -> None:
+    try:
         url = database.direct_url()
         if migrate:
             migrations.upgrade(url)
         elif not migrations.is_current(url):
             _stop("The database has another schema. Run: python -m app migrate")
-        yield
-    finally:
-        embedded.stop(settings.var_dir / "postgres")
+    except LatchkeyError as error:
+        _stop(error.detail)
+    except OperationalError as error:
+        reason = str(error.orig).splitlines()[0]
+        _stop(f"The database cannot be used: {reason}. Start it, or mend DATABASE_URL.")
+
+
+def _require_usable_files(settings: Settings) -> None:
+    from app.doctor import examine_files  # noqa: PLC0415  # other commands need no checks
+
+    faults = [found.words for found in examine_files(settings) if not found.is_ok]
+    if faults:
+        _stop("\n".join(faults))
 
 
 def _use_built_pages(*, build: bool) -> None:

@@ -1,7 +1,6 @@
 """`python -m app doctor`: every setting and connection, one line each, with the remedy."""
 
 import asyncio
-import importlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,12 @@ import redis.asyncio
 from app.billing.plans import load_plans
 from app.core import database, migrations
 from app.core.settings import Settings
+from app.metering.build import build_meter
+from app.screening.lists import load_watchlists
 
-OLDEST_POSTGRESQL = 15
 TIMEOUT_SECONDS = 5
+
+SCREENING_APP = str(Settings.model_fields["api_app"].default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +37,58 @@ class Finding:
 
 async def examine(settings: Settings) -> Sequence[Finding]:
     """Look at everything; a fault in one place hides no other."""
-    checks: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [
-        ("PUBLIC_URL", _check_public_url),
-        ("DATABASE", _check_database),
-        ("Schema", _check_schema),
-        ("REDIS_URL", _check_redis),
-        ("SMTP_URL", _check_smtp),
-        ("PLANS_FILE", _check_plans),
-        ("API_APP", _check_api_app),
+    connections: list[tuple[str, Callable[[Settings], Awaitable[str]], str]] = [
+        ("DATABASE", _check_database, "Start that server, or mend DATABASE_URL."),
+        ("Schema", _check_schema, "Run: python -m app migrate"),
+        ("REDIS_URL", _check_redis, "Start that server, mend REDIS_URL, or leave it out."),
+        ("SMTP_URL", _check_smtp, "Start that server, mend SMTP_URL, or leave it out."),
     ]
-    return [await _find(subject, check, settings) for subject, check in checks]
+    found = [_look("PUBLIC_URL", _check_public_url, settings)]
+    found += [await _connect(*connection, settings) for connection in connections]
+    return [*found, *examine_files(settings)]
 
 
-async def _find(
-    subject: str, check: Callable[[Settings], Awaitable[str]], settings: Settings
+def examine_files(settings: Settings) -> Sequence[Finding]:
+    """Look at what the settings name on this machine: quick, and nothing is connected to."""
+    checks = {
+        "PLANS_FILE": _check_plans,
+        "API_APP": _check_api_app,
+        "WATCHLISTS": _check_watchlists,
+    }
+    return [_look(subject, check, settings) for subject, check in checks.items()]
+
+
+async def _connect(
+    subject: str, check: Callable[[Settings], Awaitable[str]], remedy: str, settings: Settings
 ) -> Finding:
     try:
         words = await asyncio.wait_for(check(settings), TIMEOUT_SECONDS)
     except TimeoutError:
-        return Finding(subject, False, f"no answer within {TIMEOUT_SECONDS} s; is it running?")
+        return Finding(subject, False, f"no answer within {TIMEOUT_SECONDS} s. {remedy}")
     except Exception as error:  # a doctor reports whatever it meets
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        return Finding(subject, False, first_line)
+        return Finding(subject, False, f"{_first_line(error)}. {remedy}")
     return Finding(subject, True, words)
 
 
-async def _check_public_url(settings: Settings) -> str:
+def _look(subject: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(subject, True, check(settings))
+    except Exception as error:  # a doctor reports whatever it meets
+        return Finding(subject, False, f"{_first_line(error)}.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _check_public_url(settings: Settings) -> str:
     if settings.is_local:
         return f"{settings.public_url}, this machine only"
     if not settings.is_https:
-        raise ValueError(f"{settings.public_url} is not https: cookies could be read on the way")
+        raise ValueError(
+            f"{settings.public_url} is not https: cookies could be read on the way. "
+            "Put a proxy with a certificate before it, and its address into PUBLIC_URL"
+        )
     return settings.public_url
 
 
@@ -72,15 +96,13 @@ async def _check_database(settings: Settings) -> str:
     kind = "DATABASE_URL" if settings.database_url else "embedded"
     url = await asyncio.to_thread(database.database_url)
     async with await psycopg.AsyncConnection.connect(url) as connection:
-        version = connection.info.server_version // 10_000
-    if version < OLDEST_POSTGRESQL:
-        raise ValueError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed")
+        version = database.supported_version(connection.info.server_version)
     return f"{kind}, PostgreSQL {version}"
 
 
 async def _check_schema(settings: Settings) -> str:
-    if not await asyncio.to_thread(migrations.is_current, database.direct_url()):
-        raise ValueError("is not this release's. Run: python -m app migrate")
+    if not await asyncio.to_thread(lambda: migrations.is_current(database.direct_url())):
+        raise ValueError("is not this release's")
     return "is this release's"
 
 
@@ -97,17 +119,23 @@ async def _check_smtp(settings: Settings) -> str:
     if not settings.smtp_url:
         return f"not set: mail is written to {settings.var_dir / 'mail'}"
     parts = urlsplit(settings.smtp_url)
-    address = (parts.hostname or "", parts.port or 25)
+    address = (parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 25))
     with await asyncio.to_thread(socket.create_connection, address, TIMEOUT_SECONDS):
         return f"{address[0]}:{address[1]} answers"
 
 
-async def _check_plans(settings: Settings) -> str:
+def _check_plans(settings: Settings) -> str:
     plans = load_plans(settings.plans_file)
     return f"{settings.plans_file.name}: {len(plans.tiers)} plans"
 
 
-async def _check_api_app(settings: Settings) -> str:
-    module, _, attribute = settings.api_app.partition(":")
-    getattr(importlib.import_module(module), attribute)
+def _check_api_app(settings: Settings) -> str:
+    build_meter(settings)
     return settings.api_app
+
+
+def _check_watchlists(settings: Settings) -> str:
+    if settings.api_app != SCREENING_APP:
+        return "not used: API_APP is another app"
+    lists = load_watchlists(settings.watchlists)
+    return ", ".join(f"{one.name} ({len(one.entities)} entities)" for one in lists)

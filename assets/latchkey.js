@@ -94,7 +94,9 @@ const countDown = (button) => {
 };
 for (const button of document.querySelectorAll("button[data-wait-seconds]")) countDown(button);
 
-// While something marked data-unsaved is on the page (a key not copied yet), leaving it asks.
-window.addEventListener("beforeunload", (event) => {
+// While something marked data-unsaved is on the page (a key not copied yet), leaving it asks,
+// and the dialog around it stays.
+window.keepUnsaved = (event) => {
   if (document.querySelector("[data-unsaved]")) event.preventDefault();
-});
+};
+window.addEventListener("beforeunload", window.keepUnsaved);

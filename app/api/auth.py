@@ -19,9 +19,11 @@ from app.api.cookies import (
     session_cookie_name,
     set_session_cookie,
 )
+from app.api.errors import wants_page
 from app.api.pages import PRIVATE_HEADERS, render_page
 from app.core.crypto import sha256_hex
 from app.core.database import unit_of_work
+from app.core.errors import InvalidRequest
 from app.core.settings import Settings, get_settings
 
 RESEND_AFTER_SECONDS = 30
@@ -43,8 +45,14 @@ async def ask_for_link(
     next: Annotated[str, Form()] = "",  # noqa: A002  # the contract's field name
 ) -> Response:
     """Queue a sign-in link; the answer is the same whether the address is known."""
+    try:
+        address = parse_address(email)
+    except InvalidRequest as error:
+        if not wants_page(request):
+            raise
+        return _ask_again(email, next, error)
     wish = links.LinkRequest(
-        email=parse_address(email),
+        email=address,
         name=_clean(name),
         company=_clean(company),
         next=safe_next(next),
@@ -114,6 +122,13 @@ async def sign_out(request: Request, settings: Config) -> Response:
     answer = RedirectResponse("/", 303, headers=PRIVATE_HEADERS)
     clear_session_cookie(answer, settings)
     return answer
+
+
+def _ask_again(email: str, next_path: str, error: InvalidRequest) -> Response:
+    """The form as it was sent, with what is wrong beside its field."""
+    return render_page(
+        "sign_in.html", status=422, email=email, error=error.detail, next=safe_next(next_path)
+    )
 
 
 def _confirm_page(token: str, email: str, *, is_same: bool) -> Response:

@@ -1,8 +1,12 @@
-"""Who is at the other end of a request."""
+"""Who is at the other end of a request, and whom it asked for."""
+
+import re
 
 from starlette.requests import HTTPConnection
 
 from app.core.settings import Settings
+
+_HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s\[\]:/\\@?#]+))(?::[0-9]{1,5})?")
 
 
 def client_address(connection: HTTPConnection, settings: Settings) -> str | None:
@@ -18,3 +22,13 @@ def client_address(connection: HTTPConnection, settings: Settings) -> str | None
         if len(entries) >= hops:
             return entries[-hops]
     return connection.client.host if connection.client else None
+
+
+def asked_name(connection: HTTPConnection) -> str:
+    """The name in the Host header, in lower case and without port; "" when it has none.
+
+    Starlette's `url` answers a Host that it cannot read with the server's own address, which
+    would make a stranger's request look local.
+    """
+    match = _HOST.fullmatch(connection.headers.get("host", ""))
+    return (match["ip"] or match["name"]).lower() if match else ""

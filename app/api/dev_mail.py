@@ -5,10 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from app.api.client import asked_name
 from app.api.pages import render_page
 from app.core.errors import NotFound
 from app.core.settings import LOOPBACK_NAMES, Settings, get_settings
 from app.integrations.mail import list_stored
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host")
 
 router = APIRouter(include_in_schema=False)
 
@@ -16,10 +19,14 @@ router = APIRouter(include_in_schema=False)
 def require_this_machine(
     request: Request, settings: Annotated[Settings, Depends(get_settings)]
 ) -> Settings:
-    """Refuse (404) unless everything says that only this machine's user can be asking."""
+    """Refuse (404) unless everything says that only this machine's user can be asking.
+
+    A request that came through a proxy or a tunnel came from elsewhere, whatever it asks for.
+    """
     caller = request.client.host if request.client else ""
-    names = {request.url.hostname or "", caller}
-    if not settings.is_local or not names <= LOOPBACK_NAMES:
+    is_here = {asked_name(request), caller} <= LOOPBACK_NAMES
+    is_forwarded = any(name in request.headers for name in FORWARDED)
+    if not settings.is_local or not is_here or is_forwarded:
         raise NotFound
     return settings
 

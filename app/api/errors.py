@@ -7,11 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.pages import render_page
+from app.api.pages import PRIVATE_HEADERS, render_page
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
 from app.core.ids import new_call_id
 
 logger = logging.getLogger(__name__)
+_ROUTE_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 class Unexpected(LatchkeyError):
@@ -24,12 +25,12 @@ class Unexpected(LatchkeyError):
 
 
 class _RouteRefusal(LatchkeyError):
-    """What the routing itself refuses: no such path or method."""
+    """What the framework itself refuses: no such path or method, a body that is no form."""
 
     def __init__(self, error: HTTPException):
         super().__init__("Check the address and the method.", headers=error.headers)
         self.status = error.status_code
-        self.code = "method_not_allowed" if error.status_code == 405 else "not_found"  # noqa: PLR2004  # HTTP
+        self.code = _ROUTE_CODES.get(error.status_code, self.code)
         self.title = str(error.detail)
 
 
@@ -41,13 +42,18 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks, for its person to read, and not a program."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 def answer(request: Request, error: LatchkeyError, request_id: str | None = None) -> Response:
     """The error as a page when a browser asks for one, else as problem details."""
     request_id = request_id or new_call_id()
-    headers = {"x-request-id": request_id, **error.headers}
-    if "text/html" in request.headers.get("accept", ""):
+    headers = {"x-request-id": request_id, **PRIVATE_HEADERS, **error.headers}
+    if wants_page(request):
         page = render_page(
-            _template(error), status=error.status, title=error.title, detail=error.detail
+            _template(error), status=error.status, title=error.title, detail=_page_detail(error)
         )
         page.headers.update(headers)
         return page
@@ -58,6 +64,13 @@ def answer(request: Request, error: LatchkeyError, request_id: str | None = None
 
 def _template(error: LatchkeyError) -> str:
     return "link_invalid.html" if error.code == "link_invalid" else "message.html"
+
+
+def _page_detail(error: LatchkeyError) -> str:
+    if isinstance(error, InvalidRequest) and error.detail == error.default_detail:
+        faults = [f"{field}: {fault}." for field, fault in error.fields.items()]
+        return " ".join(["Some fields are missing or wrong.", *faults])
+    return error.detail
 
 
 async def _expected(request: Request, error: Exception) -> Response:

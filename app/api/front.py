@@ -1,9 +1,12 @@
 """The outermost ASGI callable: metered calls go to the meter, past every framework."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import LatchkeyError
 
 METERED_PREFIX = "/api/v1/"
 Resource = Callable[[], AbstractAsyncContextManager[None]]
@@ -13,7 +16,8 @@ class Front:
     """Sends `/api/v1/…` to `meter`, everything else to `rest`.
 
     `resources` are entered before `rest` starts and left after it has stopped, in reverse
-    order: the recorder drains after the last request, and before the database goes.
+    order: the recorder drains after the last request, and before the database goes. One that
+    cannot be entered stops the start.
     """
 
     def __init__(self, meter: ASGIApp, rest: ASGIApp, *, resources: Sequence[Resource] = ()):
@@ -32,8 +36,10 @@ class Front:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
-            for resource in self._resources:
-                await stack.enter_async_context(resource())
+            if (fault := await self._enter(stack)) is not None:
+                # a server takes an exception for "has no lifespan", and would serve without
+                await send({"type": "lifespan.startup.failed", "message": fault})
+                return
 
             async def send_after_release(message: Message) -> None:
                 # a server stops its loop on this message, so everything is released first
@@ -42,3 +48,14 @@ class Front:
                 await send(message)
 
             await self._rest(scope, receive, send_after_release)
+
+    async def _enter(self, stack: AsyncExitStack) -> str | None:
+        """Enter the resources; what is wrong when one cannot be, in words if it is expected."""
+        try:
+            for resource in self._resources:
+                await stack.enter_async_context(resource())
+        except LatchkeyError as error:
+            return error.detail
+        except Exception as error:  # whatever it is, the server must not start
+            return "".join(traceback.format_exception(error))
+        return None

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +34,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    public_url: str = ""
+    public_url: str = Field(default="", validate_default=True)
     var_dir: Path = ROOT / "var"
     database_url: str | None = None
     database_direct_url: str | None = None
@@ -50,10 +52,9 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _origin_only(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
+    def _origin_only(cls, value: str, info: ValidationInfo) -> str:
+        # a PORT that is wrong itself is reported as such, and is not here
+        parts = urlsplit(value or f"http://localhost:{info.data.get('port', 8000)}")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be like https://api.example.com")
         if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
@@ -66,16 +67,32 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_direct_url")
     @classmethod
     def _postgresql_only(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("must be like postgresql://user:password@host:5432/name")
+        try:
+            is_known = not value or value.startswith(("postgresql://", "postgres://"))
+            conninfo_to_dict(value or "")
+        except psycopg.ProgrammingError:
+            is_known = False
+        if not is_known:
+            # libpq's own words would repeat the address, password and all
+            raise ValueError(
+                "must be like postgresql://user:password@host:5432/name, with special "
+                "characters percent-encoded"
+            )
         return value
 
-    @model_validator(mode="before")
+    @field_validator("smtp_url")
     @classmethod
-    def _default_public_url(cls, values: dict[str, object]) -> dict[str, object]:
-        if not values.get("public_url"):
-            values["public_url"] = f"http://localhost:{values.get('port') or 8000}"
-        return values
+    def _mail_server_only(cls, value: str | None) -> str | None:
+        if value is not None and not _is_mail_server(value):
+            raise ValueError("must be like smtp://user:password@mail.example.com:587")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_only(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must be like redis://host:6379/0")
+        return value
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> "Settings":
@@ -106,3 +123,12 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The one Settings of this process. Raises pydantic.ValidationError naming what is wrong."""
     return Settings()
+
+
+def _is_mail_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
+    return parts.scheme in {"smtp", "smtps"} and has_place

@@ -26,8 +26,8 @@ def make_jobs() -> App:
             conninfo=direct_url(), min_size=1, max_size=4, kwargs={"options": SEARCH_PATH}
         )
     )
-    jobs.add_tasks_from(mail.tasks, namespace="accounts")
-    jobs.add_tasks_from(housekeeping.tasks, namespace="housekeeping")
+    jobs.add_tasks_from(mail.make_tasks(), namespace="accounts")
+    jobs.add_tasks_from(housekeeping.make_tasks(), namespace="housekeeping")
     return jobs
 
 

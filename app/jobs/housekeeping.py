@@ -6,11 +6,20 @@ from app.accounts import links, sessions
 from app.core.database import direct_url, unit_of_work
 from app.metering import partitions
 
-tasks = Blueprint()
+FAILED_JOBS_KEPT_HOURS = 7 * 24
 
 
-@tasks.periodic(cron="* * * * *")
-@tasks.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=True)
+def make_tasks() -> Blueprint:
+    """The tasks of this module. Made anew each time, for an app renames those it is given."""
+    tasks = Blueprint()
+    schedule = {retry_stalled: "* * * * *", delete_stale: "17 * * * *", make_months: "42 3 * * *"}
+    for function, cron in schedule.items():
+        name = function.__name__
+        task = tasks.task(name=name, queueing_lock=name, pass_context=True)(function)
+        tasks.periodic(cron=cron)(task)
+    return tasks
+
+
 async def retry_stalled(context: JobContext, timestamp: int) -> None:
     """Queue again what a killed worker left unfinished; every task of ours may run twice."""
     manager = context.app.job_manager
@@ -18,17 +27,14 @@ async def retry_stalled(context: JobContext, timestamp: int) -> None:
         await manager.retry_job(job)
 
 
-@tasks.periodic(cron="17 * * * *")
-@tasks.task(name="delete_stale", queueing_lock="delete_stale")
-async def delete_stale(timestamp: int) -> None:
-    """Remove links and sessions that ended by time."""
+async def delete_stale(context: JobContext, timestamp: int) -> None:
+    """Remove links and sessions that ended by time, and jobs that failed long ago."""
     async with unit_of_work() as session:
         await links.delete_stale(session)
         await sessions.delete_expired(session)
+    await context.app.job_manager.delete_old_jobs(FAILED_JOBS_KEPT_HOURS, include_failed=True)
 
 
-@tasks.periodic(cron="42 3 * * *")
-@tasks.task(name="make_months", queueing_lock="make_months")
-async def make_months(timestamp: int) -> None:
+async def make_months(context: JobContext, timestamp: int) -> None:
     """Make the call tables' months ahead."""
     await partitions.make_months(direct_url())

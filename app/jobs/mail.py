@@ -10,11 +10,16 @@ from app.core.settings import get_settings
 from app.integrations.mail import make_mailer
 from app.integrations.mail.render import render_mail
 
-tasks = Blueprint()
 RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
 
 
-@tasks.task(name="send_sign_in_link", retry=RETRY)
+def make_tasks() -> Blueprint:
+    """The tasks of this module. Made anew each time, for an app renames those it is given."""
+    tasks = Blueprint()
+    tasks.task(name="send_sign_in_link", retry=RETRY)(send_sign_in_link)
+    return tasks
+
+
 async def send_sign_in_link(link_id: str) -> None:
     """Make the link's token and mail it; each try makes a new one."""
     async with unit_of_work() as session:

@@ -70,7 +70,8 @@ async def list_calls(
     )
     if before is not None:
         place = tuple_(col(ApiCall.created_at), col(ApiCall.id))
-        statement = statement.where(place < tuple_(before.created_at, before.id))
+        # a plain pair takes the columns' types: tuple_ would follow the session's time zone
+        statement = statement.where(place < (before.created_at, before.id))
     return [CallSummary(*row) for row in (await session.exec(statement)).all()]
 
 

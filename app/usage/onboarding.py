@@ -40,5 +40,10 @@ async def get_progress(session: AsyncSession, user_id: str) -> Progress:
 
 async def note_log_seen(session: AsyncSession, user_id: str) -> None:
     """Remember that the person has seen a call of theirs in the log; the first time counts."""
+    seen_at = col(UserDetail.log_seen_at)
     statement = insert(UserDetail).values(user_id=user_id, log_seen_at=DB_NOW)
-    await session.exec(statement.on_conflict_do_nothing())
+    await session.exec(
+        statement.on_conflict_do_update(
+            index_elements=["userId"], set_={"logSeenAt": DB_NOW}, where=seen_at.is_(None)
+        )
+    )

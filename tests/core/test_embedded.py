@@ -167,10 +167,19 @@ def test_a_killed_server_recovers_at_the_next_start(home: Path) -> None:
 
 
 def test_a_left_over_number_that_is_another_process_now_is_no_server(home: Path) -> None:
-    lines = [str(os.getpid()), str(data_of(home)), "1", "5432", str(data_of(home)), "", "", "ready"]
+    # Of the server's own user: PostgreSQL sees by itself that another's cannot be a server.
+    owner = data_of(home).stat().st_uid
+    other = subprocess.Popen(["/bin/sleep", "600"], user=owner if AS_ROOT else None)
+    lines = [str(other.pid), str(data_of(home)), "1", "5432", str(data_of(home)), "", "", "ready"]
     for left_over in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
         (data_of(home) / left_over).write_text("\n".join(lines))
-    assert ask(embedded.start(home), "SELECT 1") == 1
+        os.chown(data_of(home) / left_over, owner, -1)
+    try:
+        assert ask(embedded.start(home), "SELECT 1") == 1
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_a_forked_child_does_not_stop_it_for_its_parent(home: Path) -> None:

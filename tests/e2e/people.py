@@ -35,6 +35,13 @@ async def newcomer(session) -> str:
     return (await make_session(session, user))[1]
 
 
+async def with_one_key(session) -> str:
+    """A customer with the key `production`; the session's token."""
+    user = await make_user(session)
+    await make_key(session, user, label="production")
+    return (await make_session(session, user))[1]
+
+
 async def regular(session) -> str:
     """A customer with keys in every state and calls of every kind; the session's token."""
     user = await make_user(session, email=f"a.rather.long.address.{new_id()}@engines.example")

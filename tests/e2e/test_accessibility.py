@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from app.ui.layouts import PORTAL_NAV
 from app.ui.pages.public import public_pages
 from tests.conftest import TEMPLATE, new_database
-from tests.e2e.people import newcomer, regular, seed, sign_in
+from tests.e2e.people import newcomer, regular, seed, sign_in, with_one_key
 from tests.factories import make_sign_in_link
 from tests.portal import running_portal
 
@@ -69,7 +69,7 @@ def test_signed_in_pages(page, portal, person):
 
 
 def test_dialogs_and_menus(page, portal):
-    sign_in(page.context, portal.url, seed(portal.database_url, regular))
+    sign_in(page.context, portal.url, seed(portal.database_url, with_one_key))
     page.goto(f"{portal.url}/keys/")
     page.get_by_role("button", name="Actions for production").click()
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()

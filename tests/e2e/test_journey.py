@@ -69,10 +69,13 @@ def create_key(page: Page) -> str:
     page.keyboard.press("Escape")
     expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Copy the key").click()
-    expect(dialog.get_by_text("Copied")).to_be_visible()
-    dialog.get_by_role("button", name="Done").click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    key = page.evaluate("navigator.clipboard.readText()")
+    expect(dialog.get_by_role("button", name="Done")).to_be_visible()
+    expect(dialog.get_by_text(f'"Authorization: Bearer {key}"')).to_be_visible()
+    page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    return page.evaluate("navigator.clipboard.readText()")
+    return key
 
 
 def revoke(page: Page) -> None:

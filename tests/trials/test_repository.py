@@ -14,8 +14,9 @@ from tests.statements import counted_statements
 async def test_active_trials_come_with_all_their_keys(unit_of_work: UnitOfWork) -> None:
     async with unit_of_work() as session:
         owner = await make_user(session)
-        first = await make_workspace(session, owner)
         second = await make_workspace(session, owner)
+        earlier = utc_now() - timedelta(days=1)
+        first = await make_workspace(session, owner, created_at=earlier)
         keys = [(await make_trial_key(session, first))[0] for _ in range(2)]
         revoked, _ = await make_trial_key(session, first, status="revoked")
     async with unit_of_work() as session:

@@ -21,12 +21,13 @@ def dialog(
 ) -> rx.Component:
     """A dialog that the state opens and closes. The last child is `dialog_actions(...)`.
 
-    With `stays`, Esc and a click outside leave it open: for a key that is shown once.
+    With `stays`, Esc and a click outside leave it open while something in it is marked
+    `data-unsaved`: a key that is shown once, until it is copied.
     Put `auto_focus=True` on the field that should have the focus; else it is the first.
     """
     hold: dict[str, Any] = {}
     if stays:
-        hold = {"on_escape_key_down": rx.prevent_default, "on_interact_outside": rx.prevent_default}
+        hold = {"on_escape_key_down": _KEEP_UNSAVED, "on_interact_outside": _KEEP_UNSAVED}
     return primitive.root(
         primitive.portal(
             primitive.overlay(class_name="dialog-overlay"),
@@ -47,8 +48,9 @@ def dialog(
     )
 
 
+_KEEP_UNSAVED = rx.Var("((event) => window.keepUnsaved(event))").to(FunctionVar, EventChain)
 _RETURN_FOCUS = rx.Var("((event) => window.returnFocus(event))").to(FunctionVar, EventChain)
-"""`assets/latchkey.js` knows what opened the dialog."""
+"""`assets/latchkey.js` knows what opened the dialog, and what is not saved yet."""
 
 
 def dialog_actions(*buttons: rx.Component) -> rx.Component:

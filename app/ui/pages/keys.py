@@ -1,5 +1,6 @@
 """The keys page: make, see, approve and revoke."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,12 @@ from app.ui.components import (
     notice,
     relative_time,
     skeleton,
+    snippet_tabs,
     table,
 )
 from app.ui.guard import signed_in
 from app.ui.pages.frame import portal_page
+from app.ui.pages.snippets import KEY_PLACEHOLDER, screen_snippets
 from app.ui.state import PortalState, iso
 from app.usage import calls
 
@@ -61,6 +64,7 @@ class KeysState(PortalState):
     revoking_calls: int = 0
     confirm_error: str = ""
     message: str = ""
+    waiting: str = ""
 
     @signed_in
     async def load(self) -> None:
@@ -69,6 +73,7 @@ class KeysState(PortalState):
         async with unit_of_work() as session:
             found = await service.list_keys(session, user.user_id)
         self.keys = [_row(key) for key in found]
+        self.waiting = _waiting(found, is_verified=user.is_verified)
         self.is_loaded = True
 
     @signed_in
@@ -152,6 +157,7 @@ def keys_page() -> rx.Component:
     return portal_page(
         "Keys",
         notice(KeysState.message),
+        notice(KeysState.waiting, tone="warn"),
         rx.cond(
             KeysState.is_loaded,
             rx.cond(KeysState.keys, _key_table(), _no_keys()),
@@ -177,7 +183,9 @@ def new_key_dialog() -> rx.Component:
         keep,
         dialog(
             key_line(shown_key.value, on_copy=is_copied.set_value(True)),
-            rx.el.p("Send it as Authorization: Bearer, never in an address.", class_name="muted"),
+            snippet_tabs(
+                screen_snippets(), id="new-key-call", fill={KEY_PLACEHOLDER: shown_key.value}
+            ),
             dialog_actions(
                 button(
                     rx.cond(is_copied.value, "Done", "Close anyway"),
@@ -186,10 +194,14 @@ def new_key_dialog() -> rx.Component:
                 )
             ),
             title="Copy your key now",
-            description="This is the only time it is shown. We keep its digest, not the key.",
+            description=(
+                "This is the only time it is shown: we keep its digest, not the key. "
+                "The call below works as it is."
+            ),
             open=shown_key.value != "",
             on_open_change=close,
             stays=True,
+            wide=True,
         ),
     )
 
@@ -279,6 +291,17 @@ def _revoke_dialog() -> rx.Component:
         open=KeysState.revoking_id != "",
         on_open_change=KeysState.close_revoke,
     )
+
+
+def _waiting(keys: Sequence[service.KeySummary], *, is_verified: bool) -> str:
+    """What to do about keys that wait for their owner; "" when none does."""
+    count = sum(key.status == "pending_verification" for key in keys)
+    if not count:
+        return ""
+    subject = "1 key waits" if count == 1 else f"{count} keys wait"
+    if is_verified:
+        return f"{subject} for you. Approve each one that is yours, and revoke the rest."
+    return f"{subject} until your address is verified: sign out, and in again with a mailed link."
 
 
 def _row(key: service.KeySummary) -> KeyRow:

@@ -16,8 +16,8 @@ from app.ui.components import (
 from app.ui.components.steps import waiting
 from app.ui.guard import signed_in
 from app.ui.pages.frame import portal_page
-from app.ui.pages.keys import KeysState, create_dialog, new_key_dialog, shown_key
-from app.ui.pages.snippets import KEY_PLACEHOLDER, screen_snippets
+from app.ui.pages.keys import KeysState, create_dialog, new_key_dialog
+from app.ui.pages.snippets import screen_snippets
 from app.ui.state import PortalState
 from app.usage import calls, onboarding
 
@@ -100,12 +100,12 @@ def _create_button() -> rx.Component:
 
 
 def _first_call() -> rx.Component:
-    key = rx.cond(shown_key.value != "", shown_key.value, KEY_PLACEHOLDER)
-    return rx.fragment(
-        snippet_tabs(screen_snippets(), id="first-call", fill={KEY_PLACEHOLDER: key}),
-        rx.cond(
-            OverviewState.has_key & ~OverviewState.has_call,
-            waiting("Waiting for your first call…"),
+    return rx.cond(
+        OverviewState.has_call,
+        rx.fragment(),
+        rx.fragment(
+            snippet_tabs(screen_snippets(), id="first-call"),
+            rx.cond(OverviewState.has_key, waiting("Waiting for your first call…")),
         ),
     )
 

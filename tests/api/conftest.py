@@ -1,0 +1,33 @@
+"""Browsers that look at the mounted routes, on this test's database."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from tests.api.browser import make_settings, opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path)
+
+
+@pytest.fixture
+async def open_browser(unit_of_work: Any, settings: Settings) -> AsyncIterator[Any]:
+    """Opens a browser; `changed` is settings of its own. Closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(changed: Settings | None = None, **options: Any) -> httpx.AsyncClient:
+            return await stack.enter_async_context(opened(changed or settings, **options))
+
+        yield open_one
+
+
+@pytest.fixture
+async def visitor(open_browser: Any) -> httpx.AsyncClient:
+    return await open_browser()
