@@ -13,6 +13,7 @@ import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import database, embedded, migrations
+from app.core.embedded_watcher import has_lock_alone
 
 TEMPLATE = "latchkey_template"
 EXTERNAL_CANDIDATES = (
@@ -21,6 +22,7 @@ EXTERNAL_CANDIDATES = (
 )
 UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
+_HOME_PREFIX = "latchkey-tests-"
 _servers_used = pytest.StashKey[set[str]]()
 _numbers = count(1)
 
@@ -40,7 +42,7 @@ def pytest_terminal_summary(
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL (database `postgres`) of this run's embedded server, with a migrated template."""
-    home = Path(tempfile.mkdtemp(prefix="latchkey-test-"))
+    home = _new_home()
     embedded.start(home)
     url = embedded.url(home, "postgres")
     _note_server(pytestconfig, url, "embedded")
@@ -129,6 +131,22 @@ def new_database(server: str, template: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _new_home() -> Path:
+    """A directory for the run's server, in memory where there is plenty: five times as fast.
+
+    What killed runs left there is removed.
+    """
+    memory, disk = Path("/dev/shm"), Path(tempfile.gettempdir())
+    plenty = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3
+    root = memory if plenty else disk
+    for left_over in root.glob(f"{_HOME_PREFIX}*/users.lock"):
+        lock = os.open(left_over, os.O_RDWR)
+        if has_lock_alone(lock):
+            shutil.rmtree(left_over.parent)
+        os.close(lock)
+    return Path(tempfile.mkdtemp(prefix=_HOME_PREFIX, dir=root))
 
 
 def _note_server(config: pytest.Config, url: str, kind: str) -> None:

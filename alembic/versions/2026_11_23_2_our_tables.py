@@ -78,8 +78,6 @@ CREATE TABLE latchkey."TrialApiCall" (
 CREATE INDEX "TrialApiCall_createdAt_idx" ON latchkey."TrialApiCall" ("createdAt");
 CREATE INDEX "TrialApiCall_apiKeyId_createdAt_id_idx"
     ON latchkey."TrialApiCall" ("apiKeyId", "createdAt", id);
-CREATE INDEX "TrialApiCall_ownerId_createdAt_id_idx"
-    ON latchkey."TrialApiCall" ("ownerId", "createdAt", id);
 """
 
 

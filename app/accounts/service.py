@@ -1,11 +1,11 @@
 """Signing in by a mailed link: the account is found, or made, when the link is used."""
 
-from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.links import LinkRequest, use_link
+from app.accounts.repository import has_address
 from app.accounts.sessions import start_session
 from app.core.clock import DB_NOW
 from app.core.ids import new_id
@@ -37,7 +37,7 @@ async def find_user_id(session: AsyncSession, email: str) -> str | None:
     """The id of the user with this address, compared without case; the exact spelling first."""
     statement = (
         select(User.id)
-        .where(func.lower(User.email) == email.lower())
+        .where(has_address(email))
         .order_by((col(User.email) == email).desc(), col(User.created_at))
         .limit(1)
     )

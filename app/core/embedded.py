@@ -8,8 +8,9 @@ Who uses the server holds a shared lock on `users.lock`. The kernel drops it how
 process ends, and a small watcher process that waits to hold the lock alone then stops the
 server. So it stops with its last user, after SIGTERM and `kill -9` too.
 
-A process that starts others gives them the address: it sets the environment variable
-DATABASE_URL to what `start` returned before it starts them, and lives as long as they do.
+Processes that a program of ours starts may call `start` too, and join. Or they are given
+the address: the program sets the environment variable DATABASE_URL to what `start` returned
+before it starts them, and must then live as long as they do.
 """
 
 import atexit
@@ -77,7 +78,6 @@ def stop(home: Path) -> None:
     # A forked child holds its parent's lock and must not act for the parent.
     if owner == os.getpid():
         del _joined[home]
-        atexit.unregister(stop)
         os.close(lock)
         stop_if_unused(home)
 

@@ -15,6 +15,8 @@ SEARCH_PATH = "-c search_path=latchkey,public"
 DRAIN_SECONDS = 5
 CONCURRENCY = 4
 RESTART_SECONDS = 2
+POLL_SECONDS = 5.0
+"""How late a job may be that was put off, after a failure say; new ones are announced at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ async def _work_once() -> None:
     async with jobs.open_async():
         await jobs.run_worker_async(
             concurrency=CONCURRENCY,
+            fetch_job_polling_interval=POLL_SECONDS,
             install_signal_handlers=False,
             shutdown_graceful_timeout=DRAIN_SECONDS,
             delete_jobs="successful",

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from sqlmodel import func, select, update
 
 from app.core.crypto import sha256_hex
@@ -50,7 +49,7 @@ async def test_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor
 
 async def test_https_pins_both_cookies_to_this_host(open_browser, unit_of_work, tmp_path):
     public = make_settings(tmp_path, public_url="https://api.example.com", secret_key="x" * 32)
-    browser = await open_browser(public)
+    visitor = await open_browser(public)
     asked = await ask(visitor)
     signed_in = await visitor.post(await mail_link(unit_of_work))
     signed_out = await visitor.post("/auth/sign-out")
@@ -97,21 +96,21 @@ async def test_way_on_is_where_the_person_wanted_to_be(visitor, unit_of_work):
     assert answer.headers["location"] == "/logs/?status=4xx&q=%2F"
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-async def test_way_on_never_leads_elsewhere(visitor, unit_of_work, hostile):
-    asked = await ask(visitor, next=hostile)
-    assert "evil.example" not in asked.text
-    answer = await visitor.post(await mail_link(unit_of_work))
-    assert answer.headers["location"] == "/overview/"
+async def test_way_on_never_leads_elsewhere(visitor, unit_of_work):
+    for hostile in HOSTILE:
+        asked = await ask(visitor, next=hostile)
+        assert "evil.example" not in asked.text
+        answer = await visitor.post(await mail_link(unit_of_work))
+        assert answer.headers["location"] == "/overview/", hostile
 
 
-@pytest.mark.parametrize("hostile", [*HOSTILE, ""])
-async def test_stored_way_on_never_leads_elsewhere(visitor, unit_of_work, hostile):
-    await ask(visitor)
-    async with unit_of_work() as session:
-        await session.exec(update(SignInLink).values(next=hostile))
-    answer = await visitor.post(await mail_link(unit_of_work))
-    assert answer.headers["location"] == "/overview/"
+async def test_stored_way_on_never_leads_elsewhere(visitor, unit_of_work):
+    for hostile in [*HOSTILE, ""]:
+        await ask(visitor)
+        async with unit_of_work() as session:
+            await session.exec(update(SignInLink).values(next=hostile))
+        answer = await visitor.post(await mail_link(unit_of_work))
+        assert answer.headers["location"] == "/overview/", hostile
 
 
 async def test_new_sign_in_ends_this_browsers_session_and_no_other(
@@ -147,11 +146,11 @@ async def test_signing_out_ends_this_session_and_clears_its_cookie(
     assert await sessions(unit_of_work) == {sha256_hex(session_cookie(elsewhere))}
 
 
-@pytest.mark.parametrize("cookie", [None, "unknown", "ü"])
-async def test_signing_out_without_a_session_is_no_error(visitor, unit_of_work, cookie):
-    headers = {"Cookie": f"latchkey_session={cookie}"} if cookie else {}
-    encoded = {name: value.encode() for name, value in headers.items()}
-    assert (await visitor.post("/auth/sign-out", headers=encoded)).status_code == 303
+async def test_signing_out_without_a_session_is_no_error(visitor):
+    assert (await visitor.post("/auth/sign-out")).status_code == 303
+    for cookie in ("unknown", "ü", ""):
+        headers = {"Cookie": f"latchkey_session={cookie}".encode()}
+        assert (await visitor.post("/auth/sign-out", headers=headers)).status_code == 303
 
 
 async def test_fifty_presses_at_once_give_one_session(visitor, unit_of_work):

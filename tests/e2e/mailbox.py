@@ -15,12 +15,17 @@ DELIVERY_SECONDS = 20
 
 
 class Mailbox:
-    """The mails that arrived, in order."""
+    """The mails that arrived, in order. `refusals` are its answers before it takes one."""
 
     def __init__(self):
         self.mails = []
+        self.recipients = []
+        self.refusals = []
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802  # aiosmtpd's name
+        if self.refusals:
+            return self.refusals.pop(0)
+        self.recipients.append(envelope.rcpt_tos)
         self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
         return "250 kept"
 

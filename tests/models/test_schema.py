@@ -22,7 +22,6 @@ ADDED = Catalog(
         for name, table, columns in (
             ("User_lower_email_idx", '"User"', "lower(email)"),
             ("ApiCall_apiKeyId_createdAt_id_idx", '"ApiCall"', '"apiKeyId", "createdAt", id'),
-            ("ApiCall_ownerId_createdAt_id_idx", '"ApiCall"', '"ownerId", "createdAt", id'),
             ("TrialWorkspace_ownerId_idx", '"TrialWorkspace"', '"ownerId"'),
             ("TrialApiKey_workspaceId_idx", '"TrialApiKey"', '"workspaceId"'),
         )

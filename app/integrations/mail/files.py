@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from app.core.crypto import sha256_hex
@@ -18,7 +17,10 @@ _LINK = re.compile(r"https?://\S+")
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """A mail as `/dev/mail` lists it; `link` is the first address in its text."""
+    """A mail as `/dev/mail` lists it; `link` is the first address in its text.
+
+    `sent_at` is when its file was written, in UTC.
+    """
 
     id: str
     to: str
@@ -59,12 +61,11 @@ def _read(file: Path) -> StoredMail:
     body = message.get_body(("plain",))
     text = body.get_content() if body else ""
     link = _LINK.search(text)
-    date = message["Date"]
     return StoredMail(
         id=file.stem,
         to=str(message["To"]),
         subject=str(message["Subject"]),
-        sent_at=parsedate_to_datetime(date) if date else datetime.now(UTC),
+        sent_at=datetime.fromtimestamp(file.stat().st_mtime, UTC),
         text=text,
         link=link.group() if link else None,
     )

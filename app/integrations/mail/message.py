@@ -5,6 +5,8 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Protocol
 
+import idna
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
@@ -31,7 +33,7 @@ def to_mime(mail: Mail, *, sender: str) -> EmailMessage:
     """The mail as a MIME message, text first, HTML as the alternative."""
     message = EmailMessage()
     message["From"] = sender
-    message["To"] = mail.to
+    message["To"] = _wire_address(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = formatdate()
     message["Message-ID"] = mail.message_id
@@ -39,3 +41,11 @@ def to_mime(mail: Mail, *, sender: str) -> EmailMessage:
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def _wire_address(address: str) -> str:
+    """The address with its domain in ASCII, which every mail server takes."""
+    local_part, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    return f"{local_part}{at}{idna.encode(domain, uts46=True).decode()}"

@@ -1,0 +1,140 @@
+"""The settings: their defaults, and that a wrong one is named."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.settings import ROOT, Settings
+
+SECRET = "x" * 64
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The settings that the environment gives, with these names set."""
+
+    def read_settings(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        return Settings(_env_file=None)
+
+    return read_settings
+
+
+def test_nothing_needs_to_be_set(read):
+    settings = read()
+    assert settings.public_url == "http://localhost:8000"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.var_dir == ROOT / "var"
+    assert settings.api_app == "app.screening.api:api"
+    assert settings.max_body_bytes == 1024 * 1024
+    assert settings.trusted_proxy_hops == 0
+    assert settings.database_url is settings.smtp_url is settings.redis_url is None
+    assert settings.is_local
+    assert not settings.is_https
+
+
+def test_empty_setting_is_an_unset_one(read):
+    settings = read(PORT="", PUBLIC_URL="", DATABASE_URL="", SMTP_URL="", LOG_LEVEL="")
+    assert settings == read()
+
+
+def test_public_url_follows_the_port(read):
+    assert read(PORT="9000").public_url == "http://localhost:9000"
+    assert read(PORT="80").public_url == "http://localhost"
+
+
+@pytest.mark.parametrize(
+    ("value", "public_url"),
+    [
+        ("http://localhost:80", "http://localhost"),
+        ("https://API.Example.com:443/", "https://api.example.com"),
+        ("HTTPS://api.example.com:8443", "https://api.example.com:8443"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+    ],
+)
+def test_public_url_is_kept_as_browsers_write_an_origin(read, value, public_url):
+    assert read(PUBLIC_URL=value, SECRET_KEY=SECRET).public_url == public_url
+
+
+BAD = {
+    "PORT": ["x", "0", "65536", "80.5"],
+    "PUBLIC_URL": ["localhost:8000", "ftp://example.com", "https://", "http://example.com/portal",
+                   "http://example.com?x", "http://example.com#x", "http://me@example.com",
+                   "http://example.com:port", "http://example.com:99999", "//example.com"],
+    "DATABASE_URL": ["mysql://localhost/x", "localhost", "postgresql://u:pa%ss@h/x",
+                     "postgresql://h/x?nonsense=1", "postgresql://[::1/x"],
+    "DATABASE_DIRECT_URL": ["sqlite:///x"],
+    "REDIS_URL": ["localhost:6379", "http://localhost"],
+    "SMTP_URL": ["localhost:25", "http://localhost", "smtp://", "smtp://localhost:port",
+                 "smtps://u:p#x@localhost"],
+    "RECORD_BODIES": ["yes"],
+    "MAX_BODY_BYTES": ["0", "-1", "1 MiB"],
+    "TRUSTED_PROXY_HOPS": ["-1", "all"],
+    "LOG_LEVEL": ["loud"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, bad) for name in BAD for bad in BAD[name]])
+def test_wrong_setting_is_named_and_no_other(read, name, value):
+    with pytest.raises(ValidationError) as caught:
+        read(**{name: value})
+    assert {fault["loc"] for fault in caught.value.errors()} == {(name.lower(),)}
+
+
+def test_words_about_a_wrong_address_do_not_repeat_its_password(read):
+    for name in ("DATABASE_URL", "SMTP_URL", "REDIS_URL"):
+        with pytest.raises(ValidationError) as caught:
+            read(**{name: "postgresq://me:hun%ter2#x@host/name"})
+        assert "ter2" not in caught.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40ss@h:5432/name?sslmode=require",
+        "postgres://h:5432,h2:5433/name",
+        "postgresql:///name?host=%2Fvar%2Frun%2Fpostgresql",
+        "postgresql://u@[::1]:5432/name",
+    ],
+)
+def test_every_address_that_libpq_understands_is_taken(read, url):
+    assert read(DATABASE_URL=url).database_url == url
+
+
+def test_https_needs_a_secret_key_by_name(read):
+    with pytest.raises(ValidationError, match="SECRET_KEY is required when PUBLIC_URL is https"):
+        read(PUBLIC_URL="https://api.example.com")
+    assert read(PUBLIC_URL="https://api.example.com", SECRET_KEY=SECRET).is_https
+
+
+@pytest.mark.parametrize(
+    ("values", "is_local"),
+    [
+        ({"HOST": "localhost"}, True),
+        ({"HOST": "::1", "PUBLIC_URL": "http://[::1]:8000"}, True),
+        ({"HOST": "0.0.0.0"}, False),
+        ({"HOST": "192.168.1.2"}, False),
+        ({"PUBLIC_URL": "http://portal.example"}, False),
+        ({"PUBLIC_URL": "http://localhost.example"}, False),
+    ],
+)
+def test_machine_is_local_only_if_nobody_else_reaches_it(read, values, is_local):
+    assert read(**values).is_local is is_local
+
+
+def test_environment_goes_before_the_file(read, tmp_path, monkeypatch):
+    (tmp_path / "env").write_text("PORT=9001\nLOG_LEVEL=debug\nUNKNOWN=1\n")
+    monkeypatch.setenv("PORT", "9002")
+    settings = Settings(_env_file=tmp_path / "env")
+    assert (settings.port, settings.log_level) == (9002, "debug")
+
+
+def test_settings_cannot_be_changed(read):
+    with pytest.raises(ValidationError):
+        read().port = 1

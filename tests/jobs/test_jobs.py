@@ -1,0 +1,300 @@
+"""What was queued is done, once, whatever happens to the worker."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import psycopg
+import pytest
+from procrastinate import RetryStrategy
+from sqlmodel import func, select, text, update
+
+from app.accounts import links
+from app.accounts.service import confirm_link
+from app.core import outbox
+from app.core.clock import DB_NOW, utc_now
+from app.integrations.mail import list_stored
+from app.jobs import app as jobs_app
+from app.jobs import housekeeping, mail
+from app.models import Session, SignInLink, VerificationToken
+from tests.api.browser import make_settings
+from tests.e2e.mailbox import link_in, running_mailbox
+from tests.factories import make_session, make_user
+
+ASKED = links.LinkRequest(email="ada@example.com", name="Ada", company=None, next="/keys/")
+SECONDS = 10
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Tries again at once what in earnest waits."""
+    monkeypatch.setattr(mail, "RETRY", RetryStrategy(max_attempts=8))
+    monkeypatch.setattr(jobs_app, "RESTART_SECONDS", 0.01)
+    monkeypatch.setattr(jobs_app, "POLL_SECONDS", 0.05)
+
+
+@pytest.fixture
+def use_settings(monkeypatch, tmp_path):
+    def use(**values):
+        settings = make_settings(tmp_path, **values)
+        monkeypatch.setattr(mail, "get_settings", lambda: settings)
+        return settings
+
+    use()
+    return use
+
+
+@pytest.fixture
+def admin(database_url):
+    """The database as another program sees it."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def stored_mails(use_settings, tmp_path):
+    return lambda: list_stored(tmp_path / "mail")
+
+
+def job_rows(admin):
+    """Each job as text: its task, state, arguments and all."""
+    rows = admin.execute("SELECT to_jsonb(j)::text FROM latchkey.procrastinate_jobs j ORDER BY id")
+    return [json.loads(row[0]) for row in rows]
+
+
+async def until(is_so):
+    """Return what is asked for once it is there."""
+    async with asyncio.timeout(SECONDS):
+        while not (found := is_so()):  # noqa: ASYNC110  # mails and other processes can only be asked
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def ask(unit_of_work):
+    async with unit_of_work() as session:
+        return await links.request_link(session, ASKED, browser="mine")
+
+
+async def confirm(unit_of_work, link):
+    async with unit_of_work() as session:
+        return await confirm_link(
+            session,
+            link.partition("token=")[2],
+            browser="mine",
+            knowingly=False,
+            user_agent=None,
+            ip_address=None,
+        )
+
+
+async def test_link_that_was_asked_for_is_mailed_and_works(unit_of_work, stored_mails, admin):
+    async with jobs_app.running_jobs():
+        await ask(unit_of_work)
+        [stored] = await until(stored_mails)
+        await until(lambda: not job_rows(admin))
+    assert stored.to == "ada@example.com"
+    assert stored.link.startswith("http://localhost:8000/auth/email/confirm?token=")
+    assert (await confirm(unit_of_work, stored.link))[1] == "/keys/"
+
+
+async def test_what_was_asked_for_while_no_worker_ran_is_mailed_later(unit_of_work, stored_mails):
+    await ask(unit_of_work)
+    async with jobs_app.running_jobs():
+        assert await until(stored_mails)
+
+
+async def test_job_of_a_link_that_is_gone_sends_nothing(unit_of_work, stored_mails, admin):
+    async with unit_of_work() as session:
+        await outbox.defer(session, links.SEND_TASK, link_id="gone")
+    async with jobs_app.running_jobs():
+        await until(lambda: not job_rows(admin))
+    assert stored_mails() == []
+
+
+async def test_mail_that_the_server_first_refuses_arrives_once(unit_of_work, use_settings, admin):
+    seen = []
+
+    def watch_jobs():
+        seen.extend(json.dumps(row) for row in job_rows(admin))
+        return mailbox.mails and not job_rows(admin)
+
+    with running_mailbox() as (mailbox, url):
+        use_settings(smtp_url=url)
+        mailbox.refusals = ["451 try later", "451 try later"]
+        await ask(unit_of_work)
+        async with jobs_app.running_jobs():
+            await until(watch_jobs)
+    assert mailbox.refusals == []
+    [arrived] = mailbox.mails
+    token = link_in(arrived).partition("token=")[2]
+    assert seen
+    assert not any(token in row for row in seen)
+    assert await confirm(unit_of_work, link_in(arrived))
+
+
+async def test_only_the_token_of_the_last_try_works(unit_of_work, use_settings, admin, monkeypatch):
+    tried = []
+
+    class Flaky:
+        async def send(self, mail):
+            tried.append(mail)
+            if len(tried) < 3:
+                raise ConnectionError("after the server had taken it")
+
+    monkeypatch.setattr(mail, "make_mailer", lambda settings: Flaky())
+    await ask(unit_of_work)
+    async with jobs_app.running_jobs():
+        await until(lambda: not job_rows(admin))
+    assert len(tried) == 3
+    assert len({one.message_id for one in tried}) == 1
+    assert tried[0].message_id.endswith("@localhost>")
+    mailed = [next(word for word in one.text.split() if "token=" in word) for one in tried]
+    for old in mailed[:-1]:
+        with pytest.raises(links.LinkInvalid):
+            await confirm(unit_of_work, old)
+    assert await confirm(unit_of_work, mailed[-1])
+
+
+async def test_mail_that_is_never_taken_is_given_up_and_kept_to_look_at(
+    unit_of_work, use_settings, admin, monkeypatch
+):
+    monkeypatch.setattr(mail, "RETRY", RetryStrategy(max_attempts=2))
+    use_settings(smtp_url="smtp://127.0.0.1:1")
+    link_id = await ask(unit_of_work)
+    async with jobs_app.running_jobs():
+        await until(lambda: job_rows(admin)[0]["status"] == "failed")
+    [row] = job_rows(admin)
+    assert (row["attempts"], row["args"]) == (3, {"link_id": link_id})
+
+
+def test_tries_go_on_for_some_minutes_and_end():
+    monkeypatched, original = mail.RETRY, RetryStrategy(max_attempts=8, exponential_wait=2)
+    assert monkeypatched != original
+    waits = [original.exponential_wait ** (attempt + 1) for attempt in range(8)]
+    assert 300 < sum(waits) < 600
+
+
+def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
+    first, second = jobs_app.make_jobs(), jobs_app.make_jobs()
+    ours = {name for name in first.tasks if not name.startswith(("builtin", "procrastinate"))}
+    assert ours == {
+        "accounts:send_sign_in_link",
+        "housekeeping:delete_stale",
+        "housekeeping:make_months",
+        "housekeeping:retry_stalled",
+    }
+    assert ours <= set(second.tasks)
+    assert links.SEND_TASK in ours
+    periodic = {name for name, _ in second.periodic_registry.periodic_tasks}
+    assert periodic == {name for name in ours if name.startswith("housekeeping:")}
+
+
+async def test_worker_that_loses_its_connections_works_on(unit_of_work, stored_mails, admin):
+    async with jobs_app.running_jobs():
+        await ask(unit_of_work)
+        await until(stored_mails)
+        for round_number in (2, 3):
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            await ask(unit_of_work)
+            await until(lambda number=round_number: len(stored_mails()) == number)
+        await until(lambda: not job_rows(admin))
+
+
+async def test_job_of_a_killed_worker_is_taken_up_again(unit_of_work, stored_mails, admin):
+    await ask(unit_of_work)
+    admin.execute("SET search_path = latchkey, public")
+    worker_id = admin.execute("SELECT * FROM procrastinate_register_worker_v1()").fetchone()[0]
+    admin.execute("SELECT * FROM procrastinate_fetch_job_v2(NULL, %s)", [worker_id])
+    admin.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds'")
+    assert [row["status"] for row in job_rows(admin)] == ["doing"]
+    async with unit_of_work() as session:
+        await outbox.defer(session, "housekeeping:retry_stalled", timestamp=0)
+    async with jobs_app.running_jobs():
+        await until(stored_mails)
+        await until(lambda: not job_rows(admin))
+
+
+async def test_job_in_work_is_not_taken_from_its_worker(unit_of_work, stored_mails, admin):
+    await ask(unit_of_work)
+    admin.execute("SET search_path = latchkey, public")
+    worker_id = admin.execute("SELECT * FROM procrastinate_register_worker_v1()").fetchone()[0]
+    admin.execute("SELECT * FROM procrastinate_fetch_job_v2(NULL, %s)", [worker_id])
+    async with unit_of_work() as session:
+        await outbox.defer(session, "housekeeping:retry_stalled", timestamp=0)
+    async with jobs_app.running_jobs():
+        await until(lambda: len(job_rows(admin)) == 1)
+    assert [row["status"] for row in job_rows(admin)] == ["doing"]
+    assert stored_mails() == []
+
+
+async def test_unfinished_job_gets_a_moment_when_the_worker_stops(
+    unit_of_work, use_settings, admin, monkeypatch
+):
+    begun, done = asyncio.Event(), []
+
+    class Slow:
+        async def send(self, mail):
+            begun.set()
+            await asyncio.sleep(0.1)
+            done.append(mail)
+
+    monkeypatch.setattr(mail, "make_mailer", lambda settings: Slow())
+    await ask(unit_of_work)
+    async with jobs_app.running_jobs():
+        await asyncio.wait_for(begun.wait(), SECONDS)
+    assert len(done) == 1
+    assert job_rows(admin) == []
+
+
+async def test_what_ended_by_time_is_deleted(unit_of_work, use_settings, admin):
+    long_ago = DB_NOW - timedelta(days=2)
+    async with unit_of_work() as session:
+        user = await make_user(session)
+        await make_session(session, user, expires=utc_now() - timedelta(days=1))
+        await make_session(session, user)
+    async with unit_of_work() as session:
+        await links.issue_token(session, await links.request_link(session, ASKED, browser="old"))
+        await session.exec(update(SignInLink).values(created_at=long_ago))
+        await session.exec(update(VerificationToken).values(expires=long_ago))
+        await session.exec(text("DELETE FROM latchkey.procrastinate_jobs"))
+    await run_task(unit_of_work, admin, "housekeeping:delete_stale")
+    async with unit_of_work() as session:
+        for model, left in ((SignInLink, 0), (VerificationToken, 0), (Session, 1)):
+            assert (await session.exec(select(func.count()).select_from(model))).one() == left
+
+
+async def test_failed_jobs_are_kept_for_a_week(unit_of_work, use_settings, admin):
+    admin.execute("SET search_path = latchkey, public")
+    for days in (6, 8):
+        job = admin.execute("SELECT defer_job('x', '{}')").fetchone()[0]
+        admin.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job])
+        admin.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [job])
+        admin.execute(
+            "UPDATE procrastinate_events SET at = now() - %s * interval '1 day' WHERE job_id = %s",
+            [days, job],
+        )
+    assert housekeeping.FAILED_JOBS_KEPT_HOURS == 7 * 24
+    await run_task(unit_of_work, admin, "housekeeping:delete_stale", left=1)
+
+
+async def test_months_are_made_ahead(unit_of_work, use_settings, admin):
+    count = "SELECT count(*) FROM pg_inherits WHERE inhparent = '\"ApiCall\"'::regclass"
+    before = admin.execute(count).fetchone()[0]
+    newest = admin.execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits "
+        "WHERE inhparent = '\"ApiCall\"'::regclass ORDER BY 1 DESC"
+    ).fetchall()
+    assert newest
+    await run_task(unit_of_work, admin, "housekeeping:make_months")
+    assert admin.execute(count).fetchone()[0] >= before
+
+
+async def run_task(unit_of_work, admin, name, left=0):
+    """Queue the task, and return when it has been done; `left` other jobs may stay."""
+    async with unit_of_work() as session:
+        await outbox.defer(session, name, timestamp=0)
+    async with jobs_app.running_jobs():
+        await until(lambda: len(job_rows(admin)) == left)
