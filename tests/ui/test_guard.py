@@ -13,6 +13,8 @@ from reflex_base.registry import RegistrationContext
 import app.app
 from app.core import database
 from app.ui.build import build_frontend
+from app.ui.guard import access_of
+from app.ui.state import UNEXPECTED
 from tests.conftest import TEMPLATE, new_database
 from tests.factories import make_call, make_key, make_session, make_user
 from tests.portal import running_portal
@@ -150,7 +152,8 @@ async def test_no_handler_reads_or_changes_anything_for(portal, people, who):
     async with open_socket(portal.url, client_token=secrets.token_hex(8), cookie=cookie) as socket:
         async for name, answer in call_every_handler(socket, victim):
             assert_reads_nothing_of(victim, answer)
-            assert name
+            if who != "another customer" and access_of(name) == "signed_in":
+                assert '"_redirect"' in answer, f"{name} ran for somebody {who}"
     assert snapshot(portal.database_url, of_user=of_user) == before
 
 
@@ -218,6 +221,23 @@ async def test_session_cookie_never_comes_back(portal, people):
         await socket.call(HYDRATE)
         await socket.call(LOAD_KEYS)
         assert owner.cookie.partition("=")[2] not in socket.heard
+
+
+@pytest.mark.parametrize("name", sorted(name for name in HANDLERS if access_of(name) is None))
+async def test_undeclared_handler_does_nothing_even_for_its_owner(portal, people, name):
+    owner, _ = people
+    async with open_socket(portal.url, client_token="u", cookie=owner.cookie) as socket:
+        sent = {
+            "var_name": "email",
+            "value": "set-by-anyone",
+            "vars": {},
+            "info": "",
+            "component_stack": "",
+        }
+        wanted = inspect.signature(HANDLERS[name].handler.fn).parameters
+        answer = await socket.call(name, {key: sent[key] for key in wanted if key in sent})
+    assert "set-by-anyone" not in answer
+    assert UNEXPECTED not in answer
 
 
 async def test_new_key_goes_to_its_maker_once_and_is_in_no_state(portal, people):
