@@ -2,7 +2,7 @@
 
 A request is a `SignInLink` row. The token is made only when the mail is sent (a retry
 makes a new one), and only its digest is stored, in `VerificationToken` as the document
-has it. Using a link deletes that row, so however many try at once, one succeeds.
+has it. Using a link deletes both, so however many try at once, one succeeds.
 """
 
 import secrets
@@ -98,7 +98,8 @@ async def find_link(
         .where(VerificationToken.token == digest, col(VerificationToken.expires) > DB_NOW)
     )
     if for_update:
-        # the mail job locks the request first too, so the two cannot deadlock
+        # of many who use a link at once, the first takes the row, and the others find none;
+        # the mail job locks it first too, so the two cannot deadlock
         statement = statement.with_for_update(of=SignInLink)
     return (await session.exec(statement)).one_or_none()
 
@@ -121,8 +122,7 @@ async def use_link(
         raise LinkInvalid
     if not knowingly and not is_asking_browser(link, browser):
         raise OtherBrowser
-    if not await _forget_token(session, sha256_hex(token)):
-        raise LinkInvalid
+    await _forget_token(session, link.token_hash)
     request = LinkRequest(link.email, link.name, link.company, link.next or "")
     await session.delete(link)
     return request
@@ -135,11 +135,6 @@ async def delete_stale(session: AsyncSession) -> None:
     await session.exec(delete(SignInLink).where(col(SignInLink.created_at) < a_day_ago))
 
 
-async def _forget_token(session: AsyncSession, digest: str | None) -> bool:
-    """Delete the token's row; True for the one caller whose delete found it, unexpired."""
-    if digest is None:
-        return False
-    statement = delete(VerificationToken).where(
-        col(VerificationToken.token) == digest, col(VerificationToken.expires) > DB_NOW
-    )
-    return (await session.exec(statement)).rowcount == 1
+async def _forget_token(session: AsyncSession, digest: str | None) -> None:
+    statement = delete(VerificationToken).where(col(VerificationToken.token) == digest)
+    await session.exec(statement)
