@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -68,7 +68,7 @@ def worker() -> None:
     with _database(settings, migrate=settings.database_url is None):
         from app.jobs.app import work  # noqa: PLC0415  # other commands need no job queue
 
-        asyncio.run(work())
+        asyncio.run(_until_told(work()))
 
 
 @cli.command()
@@ -146,6 +146,15 @@ def _require_usable_files(settings: Settings) -> None:
     faults = [found.words for found in examine_files(settings) if not found.is_ok]
     if faults:
         _stop("\n".join(faults))
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Work until SIGTERM or Ctrl-C; the work is cancelled then, and ends in its own way."""
+    working = asyncio.create_task(work)
+    # the handler of the other commands would raise in the midst of whatever the loop is doing
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 def _use_built_pages(*, build: bool) -> None:

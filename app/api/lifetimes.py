@@ -5,7 +5,16 @@ from contextlib import asynccontextmanager
 
 from app.api.front import Resource
 from app.core import database
+from app.core.errors import LatchkeyError
 from app.metering.meter import Meter
+
+
+class ApiAppNotStarted(LatchkeyError):
+    """The metered app says that it cannot start; the detail is its own words."""
+
+    status = 503
+    code = "api_app_not_started"
+    title = "The API app does not start"
 
 
 @asynccontextmanager
@@ -22,7 +31,10 @@ def running(meter: Meter) -> Resource:
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[None]:
-        await meter.start()
+        try:
+            await meter.start()
+        except RuntimeError as error:
+            raise ApiAppNotStarted(str(error)) from error
         try:
             yield
         finally:

@@ -6,19 +6,19 @@ Every query filters by the account as well: an id from a browser is a claim.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, case, func
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import DB_NOW
 from app.core.crypto import sha256_hex
-from app.core.errors import InvalidRequest, LatchkeyError, NotFound
+from app.core.errors import LatchkeyError, NotFound
 from app.core.ids import new_id
 from app.keys.format import key_start, new_key
+from app.keys.options import KeyOptions
 from app.models import ApiKeyDetail, ApiKeyMetadata, KeyLastUse, User
-
-LONGEST_LABEL = 60
 
 
 class KeyLimitReached(LatchkeyError):
@@ -61,58 +61,61 @@ class KeySummary:
     revoked_at: datetime | None
     expires_at: datetime | None
     last_used_at: datetime | None
+    grace_ends_at: datetime | None
+    allowed_ips: Sequence[str] | None
 
 
-def parse_label(raw: str) -> str:
-    """The label, trimmed. Raises InvalidRequest on field `label`."""
-    label = " ".join(raw.split())
-    if not label or len(label) > LONGEST_LABEL or not label.isprintable():
-        reason = f"Give the key a name of 1 to {LONGEST_LABEL} characters, such as production."
-        raise InvalidRequest(reason, fields={"label": reason})
-    return label
-
-
-async def create_key(session: AsyncSession, user_id: str, *, label: str, limit: int) -> NewKey:
-    """A new live key of the account, at most `limit` unrevoked ones.
+async def create_key(
+    session: AsyncSession, user_id: str, *, options: KeyOptions, limit: int
+) -> NewKey:
+    """A new live key of the account, at most `limit` in use.
 
     It is active at once when the owner's address is verified, else pending. Raises
-    InvalidRequest or KeyLimitReached.
+    KeyLimitReached.
     """
-    label = parse_label(label)
     # the row lock makes counting and inserting one step for two tabs at once
     owner = await session.get(User, user_id, with_for_update=True)
     if owner is None:
         raise NotFound
-    if await _count_unrevoked(session, user_id) >= limit:
+    if await _count_in_use(session, user_id) >= limit:
         raise KeyLimitReached
-    secret = new_key("live")
-    status = "active" if owner.email_verified else "pending_verification"
-    row = ApiKeyMetadata(
-        id=new_id(),
-        user_id=user_id,
-        key_hash=sha256_hex(secret),
-        label=label,
-        status=status,
-        created_at=DB_NOW,
+    expires_at = DB_NOW + options.lifetime if options.lifetime else None
+    return await insert_key(
+        session,
+        ApiKeyMetadata(
+            user_id=user_id,
+            label=options.label,
+            status="active" if owner.email_verified else "pending_verification",
+        ),
+        expires_at=expires_at,
+        allowed_ips=list(options.allowed_ips) or None,
     )
+
+
+async def insert_key(session: AsyncSession, row: ApiKeyMetadata, **detail: Any) -> NewKey:
+    """Give the row an id and a fresh secret, and insert it with its `detail` row's values."""
+    secret = new_key("live")
+    row.id, row.key_hash = new_id(), sha256_hex(secret)
     session.add(row)
     await session.flush()
-    session.add(ApiKeyDetail(key_id=row.id, start=key_start(secret)))
-    return NewKey(id=row.id, secret=secret, start=key_start(secret), status=status)
+    session.add(ApiKeyDetail(key_id=row.id, start=key_start(secret), **detail))
+    return NewKey(id=row.id, secret=secret, start=key_start(secret), status=row.status)
 
 
 async def list_keys(session: AsyncSession, user_id: str) -> Sequence[KeySummary]:
-    """The account's keys, newest first, revoked ones last."""
+    """The account's keys, newest first, revoked ones last; one statement."""
     statement = (
-        select(  # type: ignore[call-overload]  # sqlmodel types selects of up to four columns
+        select(  # type: ignore[call-overload, misc]  # sqlmodel types selects of up to four columns
             ApiKeyMetadata.id,
             ApiKeyMetadata.label,
             ApiKeyDetail.start,
-            ApiKeyMetadata.status,
+            _shown_status(),
             ApiKeyMetadata.created_at,
             ApiKeyMetadata.revoked_at,
             ApiKeyDetail.expires_at,
             KeyLastUse.last_used_at,
+            ApiKeyDetail.grace_ends_at,
+            ApiKeyDetail.allowed_ips,
         )
         .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == col(ApiKeyMetadata.id), isouter=True)
@@ -159,8 +162,25 @@ async def approve_key(session: AsyncSession, user_id: str, key_id: str) -> None:
         raise NotFound("This key is not waiting for approval. Reload the page.")
 
 
-async def _count_unrevoked(session: AsyncSession, user_id: str) -> int:
-    statement = select(func.count()).where(
-        ApiKeyMetadata.user_id == user_id, ApiKeyMetadata.status != "revoked"
+async def _count_in_use(session: AsyncSession, user_id: str) -> int:
+    """Keys that take a place of the plan's: not revoked, and not replaced by another."""
+    statement = (
+        select(func.count())
+        .select_from(ApiKeyMetadata)
+        .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .where(
+            ApiKeyMetadata.user_id == user_id,
+            ApiKeyMetadata.status != "revoked",
+            col(ApiKeyDetail.grace_ends_at).is_(None),
+        )
     )
     return (await session.exec(statement)).one()
+
+
+def _shown_status() -> ColumnElement[str]:
+    """The key's status, or `expired` where its time is over by the database's clock."""
+    ends_at: ColumnElement[datetime] = func.least(
+        col(ApiKeyDetail.expires_at), col(ApiKeyDetail.grace_ends_at)
+    )
+    is_over = (col(ApiKeyMetadata.status) == "active") & (ends_at <= DB_NOW)
+    return case((is_over, "expired"), else_=col(ApiKeyMetadata.status))

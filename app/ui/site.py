@@ -2,7 +2,8 @@
 
 import reflex as rx
 
-from app.ui.pages.keys import KeysState, keys_page
+from app.ui.pages.keys import keys_page
+from app.ui.pages.keys_state import KeysState
 from app.ui.pages.logs import LogsState, logs_page
 from app.ui.pages.overview import OverviewState, overview_page
 from app.ui.pages.public import public_pages

@@ -23,9 +23,9 @@ from tests.sockets import HYDRATE, open_socket
 assert app.app.app  # importing it registers every state class
 HANDLERS = RegistrationContext.get().event_handlers
 STATE = "reflex___state____state.app___ui___state____portal_state"
-LOAD_KEYS = f"{STATE}.app___ui___pages___keys____keys_state.load"
+LOAD_KEYS = f"{STATE}.app___ui___pages___keys_state____keys_state.load"
 LOAD_LOGS = f"{STATE}.app___ui___pages___logs____logs_state.load"
-CREATE_KEY = f"{STATE}.app___ui___pages___keys____keys_state.create_key"
+CREATE_KEY = f"{STATE}.app___ui___pages___keys_state____keys_state.create_key"
 GARBAGE = [None, 7, -1, 1e308, True, [], ["x"], {}, {"a": {"b": 1}}, "", "\x00", "x" * 10_000]
 TABLES = ['"User"', '"Account"', '"Session"', '"Subscription"', '"ApiKeyMetadata"', '"ApiCall"',
           '"TrialWorkspace"', '"TrialApiKey"', '"VerificationToken"', 'latchkey."ApiKeyDetail"',

@@ -16,7 +16,8 @@ from app.ui.components import (
 from app.ui.components.steps import waiting
 from app.ui.guard import signed_in
 from app.ui.pages.frame import portal_page
-from app.ui.pages.keys import KeysState, create_dialog, new_key_dialog
+from app.ui.pages.key_dialogs import create_dialog, new_key_dialog
+from app.ui.pages.keys_state import KeysState
 from app.ui.pages.snippets import screen_snippets
 from app.ui.state import PortalState
 from app.usage import calls, onboarding
