@@ -210,10 +210,16 @@ def _print_welcome(settings: Settings) -> None:
         f"Latchkey   {settings.public_url}",
         f"Database   {_describe_database(settings)}",
         f"Mail       {mail or f'files, read them at {settings.public_url}/dev/mail'}",
-        f"API        {settings.api_app}, metered under {settings.public_url}/api/v1/",
+        f"Not set    {_describe_missing(settings)}",
         "Stop       Ctrl-C",
     ]
     typer.echo("\n".join(lines))
+
+
+def _describe_missing(settings: Settings) -> str:
+    optional = ("DATABASE_URL", "SMTP_URL", "REDIS_URL", "WATCHLISTS")
+    missing = [name for name in optional if not getattr(settings, name.lower())]
+    return f"{', '.join(missing) or 'nothing'} (see .env.example)"
 
 
 def _describe_database(settings: Settings) -> str:

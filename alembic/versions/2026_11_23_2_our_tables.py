@@ -55,8 +55,7 @@ CREATE TABLE latchkey."SignInLink" (
     next text,
     "browserHash" text NOT NULL,
     "tokenHash" text UNIQUE,
-    "createdAt" timestamp(3) NOT NULL,
-    "expiresAt" timestamp(3)
+    "createdAt" timestamp(3) NOT NULL
 );
 
 CREATE TABLE latchkey."TrialApiCall" (

@@ -3,15 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fastapi import APIRouter
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
+from app.core import migrations
 from app.core.database import unit_of_work
 
 READY_SECONDS = 3.0
 """How long the database may take to answer; whoever asks often gives up soon after."""
+
+
+class SchemaOutdated(Exception):
+    """The database is not at this release's migration."""
+
 
 router = APIRouter(include_in_schema=False)
 logger = logging.getLogger(__name__)
@@ -25,7 +32,7 @@ async def alive() -> Mapping[str, str]:
 
 @router.get("/readyz")
 async def ready() -> JSONResponse:
-    """200 when the database answers and has our migrations, else 503 with the reason."""
+    """200 when the database answers and has all our migrations, else 503."""
     look = asyncio.create_task(_look())
     # only waited for: a connection that has fallen silent does not even let itself be cancelled
     done, _ = await asyncio.wait({look}, timeout=READY_SECONDS)
@@ -39,4 +46,11 @@ async def ready() -> JSONResponse:
 
 async def _look() -> None:
     async with unit_of_work() as session:
-        await session.exec(text("SELECT version_num FROM latchkey.alembic_version"))  # type: ignore[call-overload]  # sqlmodel types exec for its own selects only
+        found = await session.exec(text("SELECT version_num FROM latchkey.alembic_version"))  # type: ignore[call-overload]  # sqlmodel types exec for its own selects only
+    if found.scalar_one_or_none() != _newest_revision():
+        raise SchemaOutdated("the database has another schema; run: python -m app migrate")
+
+
+@lru_cache(maxsize=1)
+def _newest_revision() -> str:
+    return migrations.revisions()[-1]

@@ -1,12 +1,18 @@
 """What starts before the first request and is released after the last one."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import psycopg
 
 from app.api.front import Resource
 from app.core import database
 from app.core.errors import LatchkeyError
+from app.metering import partitions
 from app.metering.meter import Meter
+
+logger = logging.getLogger(__name__)
 
 
 class ApiAppNotStarted(LatchkeyError):
@@ -24,6 +30,17 @@ async def released_database() -> AsyncIterator[None]:
         yield
     finally:
         await database.dispose()
+
+
+@asynccontextmanager
+async def months_ahead() -> AsyncIterator[None]:
+    """Make the call tables' coming months; a node must not depend on a worker for them."""
+    try:
+        await partitions.make_months(database.direct_url())
+    except psycopg.Error as error:
+        # nothing is lost: the range after the last month takes every id
+        logger.warning("The months of the call log could not be made ahead: %s", error)
+    yield
 
 
 def running(meter: Meter) -> Resource:

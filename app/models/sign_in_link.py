@@ -11,8 +11,8 @@ from app.models.record import OUR_SCHEMA, Record, made_now
 class SignInLink(Record, table=True):
     """A request for a sign-in link, bound to the browser that asked.
 
-    The mail job makes the token when it sends: until then `token_hash` and `expires_at`
-    are null. Only the token's digest is kept.
+    The mail job makes the token when it sends: until then `token_hash` is null. Only the
+    token's digest is kept; `VerificationToken` has it too, with its expiry.
     """
 
     __tablename__ = "SignInLink"
@@ -26,4 +26,3 @@ class SignInLink(Record, table=True):
     browser_hash: str
     token_hash: str | None = Field(default=None, unique=True)
     created_at: datetime = made_now()
-    expires_at: datetime | None = None

@@ -8,7 +8,7 @@ from app.models.record import Record
 
 
 class VerificationToken(Record, table=True):
-    """A token that another program sent to an address. We keep the table; our links are ours.
+    """The digest of a token that was sent to an address: ours, or another program's own way.
 
     The table has no primary key; the token, being unique, stands in for the mapper.
     """

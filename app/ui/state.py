@@ -13,7 +13,7 @@ from app.ui.guard import NotSignedIn, public, require_caller, signed_in
 
 logger = logging.getLogger(__name__)
 
-UNEXPECTED = "Something went wrong on our side. Nothing was lost; try again."
+UNEXPECTED = "Something went wrong on our side. Try again."
 _VAR_SUFFIX = "_rx_state_"
 
 

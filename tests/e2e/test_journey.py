@@ -83,7 +83,7 @@ def revoke(page: Page) -> None:
     page.get_by_role("button", name="Actions for production").click()
     page.get_by_role("button", name="Revoke").click()
     dialog = page.get_by_role("dialog", name="Revoke production")
-    expect(dialog).to_contain_text("1 calls in the last 24 hours")
+    expect(dialog).to_contain_text("1 call in the last 24 hours")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     dialog.get_by_role("textbox").fill("production")
     dialog.get_by_role("button", name="Revoke key").click()

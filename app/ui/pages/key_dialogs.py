@@ -151,7 +151,7 @@ def revoke_dialog() -> rx.Component:
         title=f"Revoke {KeysState.revoking_label}",
         description=(
             "Calls with it are refused within a second, for good. "
-            f"It made {KeysState.revoking_calls} calls in the last 24 hours."
+            f"It made {KeysState.revoking_calls} in the last 24 hours."
         ),
         open=KeysState.revoking_id != "",
         on_open_change=KeysState.close_revoke,

@@ -44,7 +44,7 @@ class KeysState(PortalState):
     rotating_label: str = ""
     revoking_id: str = ""
     revoking_label: str = ""
-    revoking_calls: int = 0
+    revoking_calls: str = ""
     confirm_error: str = ""
     message: str = ""
     waiting: str = ""
@@ -125,7 +125,8 @@ class KeysState(PortalState):
         if key is None:
             return
         async with unit_of_work() as session:
-            self.revoking_calls = await calls.count_recent_calls(session, user.user_id, key.id)
+            count = await calls.count_recent_calls(session, user.user_id, key.id)
+        self.revoking_calls = "1 call" if count == 1 else f"{count:,} calls"
         self.confirm_error = ""
         self.revoking_id, self.revoking_label = key.id, _name(key)
 

@@ -44,6 +44,7 @@ class LogsState(PortalState):
 
     rows: list[CallRow] = []
     has_more: bool = False
+    is_full: bool = False
     is_loaded: bool = False
     _last: calls.Cursor | None = None
 
@@ -65,13 +66,14 @@ class LogsState(PortalState):
             # more came than one page holds: begin anew rather than leave a gap
             await self.load()
         elif fresh:
-            self.rows = [*fresh, *self.rows]
+            # the oldest give way; "Show older calls" goes on from where it was
+            self.rows = [*fresh, *self.rows][:MOST_ROWS]
 
     @signed_in
     async def load_more(self) -> None:
         """Show the next older page."""
         found = await self._fetch(self._last)
-        self.rows = [*self.rows, *(_row(call) for call in found)]
+        self.rows = [*self.rows, *(_row(call) for call in found)][:MOST_ROWS]
         self._remember_end(found)
 
     async def _fetch(self, before: calls.Cursor | None) -> list[calls.CallSummary]:
@@ -85,7 +87,8 @@ class LogsState(PortalState):
     def _remember_end(self, found: list[calls.CallSummary]) -> None:
         if found:
             self._last = calls.Cursor(found[-1].created_at, found[-1].id)
-        self.has_more = len(found) == calls.PAGE_SIZE and len(self.rows) < MOST_ROWS
+        self.is_full = len(self.rows) >= MOST_ROWS
+        self.has_more = len(found) == calls.PAGE_SIZE and not self.is_full
 
 
 def logs_page() -> rx.Component:
@@ -114,6 +117,10 @@ def _log() -> rx.Component:
     return rx.fragment(
         table("Your calls", columns, LogsState.rows),
         rx.cond(LogsState.has_more, button("Show older calls", on_click=LogsState.load_more)),
+        rx.cond(
+            LogsState.is_full,
+            rx.el.p(f"This page shows {MOST_ROWS} calls at most.", class_name="muted"),
+        ),
     )
 
 

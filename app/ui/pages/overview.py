@@ -61,7 +61,10 @@ def overview_page() -> rx.Component:
     """The page itself."""
     return portal_page(
         "Overview",
-        rx.moment(interval=POLL_INTERVAL_MS, on_change=OverviewState.load, display="none"),
+        rx.cond(
+            OverviewState.is_loaded & ~OverviewState.is_onboarded,
+            rx.moment(interval=POLL_INTERVAL_MS, on_change=OverviewState.load, display="none"),
+        ),
         rx.cond(
             OverviewState.is_loaded,
             rx.el.div(
