@@ -13,8 +13,22 @@ from app.screening.evidence import MIN_IDENTIFIER_LENGTH, fold_identifier
 from app.screening.lists import EntityType
 from app.screening.normalise import comparable
 
-SENSITIVE_FIELDS = ["name", "aliases", "birth_date", "identifiers", "matched_name", "birth_dates"]
-"""Fields of the question and the answer that tell who was asked about."""
+_TELLING_FIELDS = (
+    "name aliases birth_date countries identifiers exclude_ids "  # of the question
+    "entity_id matched_name birth_dates programs"  # and of the answer
+)
+_TRIED_FIELDS = (
+    "names full_name first_name middle_name last_name given_name family_name surname alias "
+    "dob birthday birthdates date_of_birth year_of_birth nationality nationalities citizenship "
+    "country identifier passport passport_number national_id id_number tax_id address email "
+    "phone person company vessel subject entity query q search text"
+)
+SENSITIVE_FIELDS = [*_TELLING_FIELDS.split(), *_TRIED_FIELDS.split()]
+"""Fields that tell who was asked about, also where the call log keeps a question or an answer.
+
+With them the names that people try before they read ours: those are refused, and recorded.
+`name` is also the name of a list in an answer, which goes with them; its `version` stays.
+"""
 
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")

@@ -21,9 +21,15 @@ def test_every_operation_tells_the_meter_its_price():
 
 
 def test_fields_that_tell_who_was_asked_about_are_sensitive():
-    asked = {"name", "aliases", "birth_date", "identifiers"}
-    told = {"matched_name", "birth_dates"}
-    assert set(SCREEN["x-latchkey"]["sensitive"]) == asked | told
+    asked = {"name", "aliases", "birth_date", "countries", "identifiers", "exclude_ids"}
+    told = {"entity_id", "name", "matched_name", "birth_dates", "countries", "programs"}
+    tried_first = {"full_name", "date_of_birth", "query"}
+    assert set(SCREEN["x-latchkey"]["sensitive"]) >= asked | told | tried_first
+
+
+def test_what_tells_nobody_about_the_subject_stays_in_the_log():
+    kept = {"type", "client_ref", "lists", "threshold", "limit", "status", "score", "explanations"}
+    assert not kept & set(SCREEN["x-latchkey"]["sensitive"])
 
 
 def test_every_field_has_a_description():
