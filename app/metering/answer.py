@@ -1,24 +1,28 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
-from enum import Enum, auto
-
 from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
 from app.metering.asgi import Headers, Message, Send
 from app.metering.call import Call
+from app.metering.floods import repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
-from app.metering.recorder import Place, Recorder
+from app.metering.recorder import Recorder, Repeated
 
 HELD_BYTES = 64 * 1024
 """Answers up to this size are held whole until their row is committed."""
 
 _UNAUTHORIZED = 401
-_OURS = frozenset({b"x-request-id", b"x-units"})
-
-
-class _Phase(Enum):
-    HOLDING = auto()
-    STREAMING = auto()
-    COMPLETE = auto()
+_FIRST_FAILURE = 500
+_OURS = frozenset(
+    {
+        b"x-request-id",
+        b"x-units",
+        b"x-quota-remaining",
+        b"x-trial-ends",
+        b"ratelimit",
+        b"ratelimit-policy",
+    }
+)
+_HOLDING, _STREAMING, _COMPLETE = range(3)
 
 
 class Answer:
@@ -28,70 +32,84 @@ class Answer:
     then its row has the status and units known at the first part, and the latency follows.
     """
 
+    __slots__ = ("_call", "_has_place", "_held", "_phase", "_recorder", "_send", "_start",
+                 "client_gone")  # fmt: skip
+
     def __init__(self, call: Call, send: Send, recorder: Recorder) -> None:
         self._call = call
         self._send = send
         self._recorder = recorder
-        self._place: Place | None = None
+        self._has_place = False
         self._start: Message | None = None
-        self._held = bytearray()
-        self._phase = _Phase.HOLDING
+        self._held = b""
+        self._phase = _HOLDING
         self.client_gone = False
 
     @property
     def is_complete(self) -> bool:
         """Whether all of the answer has left."""
-        return self._phase is _Phase.COMPLETE
+        return self._phase == _COMPLETE
 
     @property
     def is_streaming(self) -> bool:
         """Whether the answer has begun to leave and is not complete."""
-        return self._phase is _Phase.STREAMING
+        return self._phase == _STREAMING
 
     def take_place(self) -> None:
         """Make sure, before the work, of room for the row. Raises RecordingUnavailable."""
-        self._place = self._recorder.take_place()
+        if self._call.grant is not None:
+            self._recorder.take_place(self._call.grant)
+            self._has_place = True
 
     async def send(self, message: Message) -> None:
         """The inner app's `send`. What is neither a start nor a body has no place here."""
-        if message["type"] == "http.response.start" and self._phase is _Phase.HOLDING:
+        if message["type"] == "http.response.start" and self._phase == _HOLDING:
             self._start = message
         elif message["type"] == "http.response.body":
             await self._take(message.get("body", b""), more=message.get("more_body", False))
 
-    async def refuse(self, error: LatchkeyError) -> None:
-        """Answer with this problem instead, recorded if the key is known."""
+    async def refuse(self, error: LatchkeyError, *, is_early: bool = False) -> None:
+        """Answer with this problem instead, recorded if the key is known.
+
+        `is_early`: before any work. Such refusals may come in floods, and share a row then.
+        """
         try:
             if self._call.grant is not None and not isinstance(error, RecordingUnavailable):
-                await self._record(error.status)
+                await self._record_refusal(error.status, is_early=is_early)
         except RecordingUnavailable as unavailable:
             error = unavailable
-        self._phase = _Phase.COMPLETE
+        self._phase = _COMPLETE
         if not isinstance(error, ClientGone):
             await self._send_problem(error)
 
     async def break_off(self) -> None:
         """The streamed answer ends here, incomplete."""
-        self._phase = _Phase.COMPLETE
-        await self._settle()
+        self._phase = _COMPLETE
+        await self._recorder.settle(self._call.end(is_aborted=True))
 
     def abandon(self) -> None:
         """Whoever ran us no longer waits: record what there is, if nothing was, and let go."""
-        if self._place is not None:
-            self._place.record_later(self._call.row(ClientGone.status))
+        if self._has_place:
+            self._has_place = False
+            self._recorder.write_later(self._call.row(ClientGone.status))
 
     async def _take(self, body: bytes, *, more: bool) -> None:
-        if self._phase is _Phase.HOLDING:
-            self._held += body
+        if self._phase == _HOLDING:
+            self._held = self._held + body if self._held else body
             if more and self._declares_little():
                 return
+            status = self._started()["status"]
+            if self._call.refusal is not None and status >= _FIRST_FAILURE:
+                # The app let our refusal through, and its framework made a failure of it.
+                await self.refuse(self._call.refusal)
+                return
             try:
-                await self._record(self._started()["status"])
+                await self._record(status)
             except RecordingUnavailable as unavailable:
                 await self.refuse(unavailable)
             else:
                 await self._let_go(more=more)
-        elif self._phase is _Phase.STREAMING:
+        elif self._phase == _STREAMING:
             await self._stream(body, more=more)
 
     def _declares_little(self) -> bool:
@@ -101,33 +119,48 @@ class Answer:
                 return int(value) <= HELD_BYTES and len(self._held) <= HELD_BYTES
         return False
 
+    async def _record_refusal(self, status: int, *, is_early: bool) -> None:
+        grant = self._call.grant
+        times = repeats(self._call, grant, status) if is_early and grant is not None else 1
+        if times == 1:
+            await self._record(status)
+        else:
+            if self._has_place and grant is not None:
+                self._has_place = False
+                self._recorder.give_back(grant)
+            await self._recorder.repeat(Repeated(self._call.id, times))
+
     async def _record(self, status: int) -> None:
         """Commit the row of an answer with this status. Raises RecordingUnavailable."""
-        if self._place is None:
-            await self._recorder.take_place().record(self._call.row(status))
-            return
+        grant = self._call.grant
+        if grant is None:
+            raise RuntimeError("only a call with a known key has a row")
+        had_place = self._has_place
+        if not had_place:
+            self._recorder.take_place(grant)
+        self._has_place = False  # from here on the row is written, whoever still waits
         try:
-            await self._place.record(self._call.row(status))
+            await self._recorder.write(self._call.row(status))
         except RecordingUnavailable as error:
-            raise OutcomeUnknown from error
+            if had_place:
+                raise OutcomeUnknown from error
+            raise
+        finally:
+            self._recorder.give_back(grant)
 
     async def _let_go(self, *, more: bool) -> None:
         """Send what was held."""
         start = self._started()
-        body = bytes(self._held)
-        self._held.clear()
-        self._phase = _Phase.STREAMING if more else _Phase.COMPLETE
-        await self._send_start(start["status"], list(start["headers"]))
+        body, self._held = self._held, b""
+        self._phase = _STREAMING if more else _COMPLETE
+        await self._send_start(start["status"], start["headers"])
         await self._pass_on({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _stream(self, body: bytes, *, more: bool) -> None:
         await self._pass_on({"type": "http.response.body", "body": body, "more_body": more})
         if not more:
-            self._phase = _Phase.COMPLETE
-            await self._settle()
-
-    async def _settle(self) -> None:
-        await self._recorder.settle(self._call.row(self._started()["status"]))
+            self._phase = _COMPLETE
+            await self._recorder.settle(self._call.end(is_aborted=False))
 
     async def _send_problem(self, error: LatchkeyError) -> None:
         body = problem_of(error, self._call.id)
@@ -141,12 +174,10 @@ class Answer:
         await self._pass_on({"type": "http.response.body", "body": sent})
 
     async def _send_start(self, status: int, headers: Headers) -> None:
-        ours = [(b"x-request-id", self._call.id.encode())]
-        if self._call.grant is not None:
-            ours.append((b"x-units", str(self._call.units(status)).encode()))
-        theirs = [(name, value) for name, value in headers if name.lower() not in _OURS]
+        all_headers = [header for header in headers if header[0].lower() not in _OURS]
+        all_headers += self._call.headers(status)
         await self._pass_on(
-            {"type": "http.response.start", "status": status, "headers": theirs + ours}
+            {"type": "http.response.start", "status": status, "headers": all_headers}
         )
 
     async def _pass_on(self, message: Message) -> None:
@@ -155,7 +186,7 @@ class Answer:
             await self._send(message)
         except OSError:
             self.client_gone = True
-            if self._phase is _Phase.STREAMING:
+            if self._phase == _STREAMING:
                 raise
 
     def _started(self) -> Message:

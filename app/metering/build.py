@@ -3,7 +3,7 @@
 import importlib
 from typing import cast
 
-from app.core.database import database_url
+from app.core.database import database_url, direct_url
 from app.core.settings import Settings
 from app.metering.asgi import ASGIApp
 from app.metering.meter import Meter
@@ -17,7 +17,13 @@ def build_meter(settings: Settings) -> Meter:
     """The meter around `API_APP`. Raises ApiAppUnusable; touches no database yet."""
     inner = load_api_app(settings.api_app)
     try:
-        return Meter(inner, database_url=database_url, max_body_bytes=settings.max_body_bytes)
+        return Meter(
+            inner,
+            database_url=database_url,
+            direct_url=direct_url,
+            max_body_bytes=settings.max_body_bytes,
+            trusted_proxy_hops=settings.trusted_proxy_hops,
+        )
     except ValueError as error:
         raise ApiAppUnusable(f"API_APP={settings.api_app}: {error}") from error
 

@@ -1,56 +1,127 @@
 """One request on its way through the meter."""
 
 import time
-from dataclasses import dataclass, field
 
+from app.metering.asgi import Headers
 from app.metering.caller import Caller
 from app.metering.grants import Grant
-from app.metering.recorder import CallRow
+from app.metering.limits import Quota
+from app.metering.problems import QuotaExceeded
+from app.metering.recorder import CallRow, Settled
 from app.metering.routes import Route
 
 _FIRST_FREE_STATUS = 400
 
 
-@dataclass(slots=True)
 class Call:
-    """What is known of a request so far; `grant` and `caller` once its key is known."""
+    """What is known of a request so far; `grant` and `quota` once its key is known."""
 
-    id: str
-    created_ms: int
-    method: str
-    route: Route
-    grant: Grant | None = None
-    caller: Caller | None = None
-    _started: float = field(default_factory=time.perf_counter)
+    __slots__ = (
+        "caller",
+        "created_ms",
+        "grant",
+        "id",
+        "method",
+        "quota",
+        "refusal",
+        "reserved",
+        "route",
+        "started",
+    )
+
+    def __init__(self, call_id: str, created_ms: int, method: str, route: Route) -> None:
+        self.id = call_id
+        self.created_ms = created_ms
+        self.method = method
+        self.route = route
+        self.grant: Grant | None = None
+        self.quota: Quota | None = None
+        self.caller: Caller | None = None
+        self.refusal: QuotaExceeded | None = None
+        """What the inner app was told when it asked for more units than there are."""
+        self.reserved = 0
+        self.started = time.perf_counter()
+
+    def belongs_to(self, grant: Grant) -> None:
+        """Its key is this one; the period that it counts in is the present one."""
+        self.grant = grant
+        self.quota = grant.quota
 
     def admit(self) -> Caller:
-        """The key may call: here is who calls, for the inner app."""
-        if self.grant is None:
-            raise RuntimeError("only a call with a grant can be admitted")
-        grant = self.grant
-        self.caller = Caller(key_id=grant.key_id, tier=grant.tier, owner_id=grant.owner_id)
+        """Reserve the route's units: here is who calls, for the inner app. Raises QuotaExceeded."""
+        grant = self._known()
+        self.keep(self.route.units)
+        self.caller = Caller(
+            key_id=grant.key_id, tier=grant.tier, owner_id=grant.owner_id, keep=self.keep
+        )
         return self.caller
+
+    def keep(self, units: int) -> None:
+        """Have so many units reserved, not those of before. Raises QuotaExceeded."""
+        grant, quota = self._known(), self.quota
+        assert quota is not None  # noqa: S101  # it comes with the grant
+        try:
+            quota.reserve(units - self.reserved, grant.terms.units, self.created_ms)
+        except QuotaExceeded as error:
+            self.refusal = error
+            raise
+        self.reserved = units
 
     def units(self, status: int) -> int:
         """What an answer with this status costs: 2xx and 3xx their units, all others nothing."""
-        if status >= _FIRST_FREE_STATUS or self.caller is None:
-            return 0
-        reserved = self.caller.reserved_units
-        return self.route.units if reserved is None else reserved
+        return 0 if status >= _FIRST_FREE_STATUS or self.caller is None else self.reserved
 
     def row(self, status: int) -> CallRow:
-        """The row of this call, answered with this status now."""
-        if self.grant is None:
-            raise RuntimeError("only a call with a grant has a row")
+        """The row of this call, answered with this status now. It takes over what is reserved."""
+        grant, quota = self._known(), self.quota
+        assert quota is not None  # noqa: S101  # it comes with the grant
+        units = self.units(status)
+        # What is stored of the bodies comes in here.
         return CallRow(
-            id=self.id,
-            key_id=self.grant.key_id,
-            is_trial=self.grant.is_trial,
-            owner_id=self.grant.owner_id,
-            endpoint=self.route.template,
-            method=self.method,
-            status=status,
-            latency_ms=int((time.perf_counter() - self._started) * 1000),
-            units=self.units(status),
-            created_ms=self.created_ms,
+            self.id,
+            grant,
+            quota,
+            self.route.template,
+            self.method,
+            status,
+            self.latency_ms(),
+            units,
+            self.created_ms,
+            self.reserved,
+            None,
+            None,
         )
+
+    def headers(self, status: int) -> Headers:
+        """What every answer carries: the id; for a known key what it cost and what is left."""
+        request_id = (b"x-request-id", self.id.encode())
+        grant, quota = self.grant, self.quota
+        if grant is None or quota is None:
+            return [request_id]
+        terms = grant.terms
+        left = quota.remaining(terms.units)
+        resets = b";t=%d" % quota.seconds_left(self.created_ms) if quota.ends_ms else b""
+        limit = (grant.bucket.left(terms.requests_per_second), left, resets)
+        headers = [
+            request_id,
+            (b"x-units", b"%d" % self.units(status)),
+            (b"x-quota-remaining", b"%d" % left),
+            (b"ratelimit-policy", terms.policy),
+            (b"ratelimit", b'"requests";r=%d;t=1, "units";r=%d%b' % limit),
+        ]
+        if grant.trial_ends is not None:
+            headers.append((b"x-trial-ends", grant.trial_ends))
+        return headers
+
+    def end(self, *, is_aborted: bool) -> Settled:
+        """The end of a streamed answer, now."""
+        return Settled(self.id, self._known().is_trial, self.latency_ms(), is_aborted)
+
+    def latency_ms(self) -> int:
+        """Whole milliseconds since the call came."""
+        return int((time.perf_counter() - self.started) * 1000)
+
+    def _known(self) -> Grant:
+        if self.grant is None:
+            raise RuntimeError("the call's key is not known")
+        return self.grant

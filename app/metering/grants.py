@@ -1,87 +1,178 @@
-"""Whose key a digest is, and whether it may call now: one query, decided by the database's time."""
+"""Whose key a digest is and what it may do; the query that says so for many at once."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import LiteralString
 
 from app.core.errors import LatchkeyError
-from app.metering.clock import DatabaseClock
-from app.metering.pool import BoundedPool, DatabaseUnavailable
+from app.metering.floods import Flood
+from app.metering.limits import Bucket, Quota, Terms
 from app.metering.problems import (
+    AccountSuspended,
     ExpiredKey,
+    IpNotAllowed,
     KeyPendingVerification,
-    RecordingUnavailable,
     RevokedKey,
     TrialEnded,
 )
+from app.metering.wire import element
 
 _REFUSALS: dict[str, type[LatchkeyError]] = {
-    error.code: error for error in (ExpiredKey, KeyPendingVerification, RevokedKey, TrialEnded)
+    error.code: error
+    for error in (AccountSuspended, KeyPendingVerification, RevokedKey, TrialEnded)
 }
+NEVER_MS = 2**63
+"""Later than any moment."""
 
 # A live key goes before a trial key with the same digest: a converted trial key is a live key.
 # Any status but 'active' refuses: another program's status is no permission.
-_FIND = """
-WITH clock AS (SELECT now() AT TIME ZONE 'UTC' AS now),
+FIND: LiteralString = """
+WITH asked AS (SELECT unnest($1::text[]) AS digest),
+clock AS (SELECT now() AT TIME ZONE 'UTC' AS now),
 found AS (
-  SELECT key.id, false AS is_trial, key.tier, key."userId" AS owner_id,
+  SELECT asked.digest, key.id, false AS is_trial, key.tier, key."userId" AS owner_id,
+    key."userId" AS scope_id, period.anchor + make_interval(months => months.n) AS starts,
+    period.anchor + make_interval(months => months.n + 1) AS ends,
     CASE
       WHEN key.status = 'revoked' OR key."revokedAt" IS NOT NULL THEN 'revoked_key'
+      WHEN account."suspendedAt" IS NOT NULL THEN 'account_suspended'
       WHEN key.status = 'pending_verification' THEN 'key_pending_verification'
       WHEN key.status <> 'active' THEN 'revoked_key'
-      WHEN least(detail."expiresAt", detail."graceEndsAt") <= clock.now THEN 'expired_key'
-    END AS refusal
-  FROM clock, "ApiKeyMetadata" key
+    END AS refusal,
+    least(detail."expiresAt", detail."graceEndsAt") AS expires,
+    NULL::timestamp AS trial_ends, detail."allowedIps" AS ips
+  FROM clock, asked JOIN "ApiKeyMetadata" key ON key."keyHash" = asked.digest
   LEFT JOIN latchkey."ApiKeyDetail" detail ON detail."keyId" = key.id
-  WHERE key."keyHash" = %(digest)s
+  LEFT JOIN latchkey."UserDetail" account ON account."userId" = key."userId"
+  LEFT JOIN "Subscription" plan ON plan."userId" = key."userId"
+    AND plan.status IN ('active', 'trialing', 'past_due'),
+  LATERAL (SELECT coalesce(plan."currentPeriodStart", date_trunc('month', clock.now)))
+    period (anchor),
+  LATERAL (SELECT CASE WHEN plan."currentPeriodStart" IS NULL THEN 0
+    ELSE latchkey.months_since(period.anchor, clock.now) END) months (n)
   UNION ALL
-  SELECT key.id, true, workspace.tier, workspace."ownerId",
+  SELECT asked.digest, key.id, true, workspace.tier, workspace."ownerId",
+    workspace.id, workspace."createdAt", NULL,
     CASE
       WHEN key.status = 'revoked' OR key."revokedAt" IS NOT NULL THEN 'revoked_key'
-      WHEN workspace.status <> 'active' OR workspace."expiresAt" <= clock.now THEN 'trial_ended'
+      WHEN account."suspendedAt" IS NOT NULL THEN 'account_suspended'
+      WHEN workspace.status <> 'active' THEN 'trial_ended'
       WHEN key.status <> 'active' THEN 'revoked_key'
-      WHEN detail."expiresAt" <= clock.now THEN 'expired_key'
-    END
-  FROM clock, "TrialApiKey" key
+    END,
+    detail."expiresAt", workspace."expiresAt", detail."allowedIps"
+  FROM asked JOIN "TrialApiKey" key ON key."keyHash" = asked.digest
   JOIN "TrialWorkspace" workspace ON workspace.id = key."workspaceId"
+  LEFT JOIN latchkey."UserDetail" account ON account."userId" = workspace."ownerId"
   LEFT JOIN latchkey."TrialApiKeyDetail" detail ON detail."keyId" = key.id
-  WHERE key."keyHash" = %(digest)s
 )
-SELECT id, is_trial, tier, owner_id, refusal,
+SELECT DISTINCT ON (digest) digest, id, is_trial, tier, owner_id, scope_id,
+  to_char(starts, 'YYYY-MM-DD"T"HH24:MI:SS.MS'), (extract(epoch FROM ends) * 1000)::bigint,
+  refusal, (extract(epoch FROM expires) * 1000)::bigint,
+  (extract(epoch FROM trial_ends) * 1000)::bigint,
+  to_char(trial_ends, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), array_to_string(ips, ','),
+  coalesce((SELECT sum(units) FROM latchkey."UsagePeriod" used
+    WHERE used."scopeId" = scope_id AND used."startsAt" = starts), 0),
   (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-FROM found ORDER BY is_trial LIMIT 1
+FROM found ORDER BY digest, is_trial
 """
+Network = IPv4Network | IPv6Network
+Row = Sequence[bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
 class Grant:
-    """What a genuine key may do: everything the meter needs to know of it."""
+    """What a genuine key may do, and what is going on with it: its bucket, its calls in work."""
+
+    __slots__ = (
+        "allowed",
+        "bucket",
+        "checked_at",
+        "expires_ms",
+        "flood",
+        "in_work",
+        "is_trial",
+        "key_element",
+        "key_id",
+        "owner_element",
+        "owner_id",
+        "quota",
+        "refusal_code",
+        "stale_at",
+        "terms",
+        "tier",
+        "trial_ends",
+        "trial_ends_ms",
+        "used_at",
+    )
 
     key_id: str
-    is_trial: bool
-    tier: str
+    key_element: str
     owner_id: str
+    owner_element: str
+    tier: str
+    is_trial: bool
+    quota: Quota
+    terms: Terms
     refusal_code: str | None
+    expires_ms: int
+    trial_ends_ms: int
+    trial_ends: bytes | None
+    allowed: tuple[Network, ...] | None
 
-    def check(self) -> None:
-        """Raise the refusal that this key gets now, if any."""
+    def __init__(self) -> None:
+        self.bucket = Bucket()
+        self.in_work = 0
+        self.flood: Flood | None = None
+        self.checked_at = 0.0
+        self.stale_at = 0.0
+        self.used_at = 0.0
+
+    def fill(self, row: Row, quota: Quota, terms: Terms) -> None:
+        """Take over what the database says."""
+        self.key_id, self.tier, self.owner_id = text(row[1]), text(row[3]), text(row[4])
+        self.key_element, self.owner_element = element(self.key_id), element(self.owner_id)
+        self.is_trial = row[2] == b"t"
+        self.quota, self.terms = quota, terms
+        self.refusal_code = None if row[8] is None else text(row[8])
+        self.expires_ms = NEVER_MS if row[9] is None else int(row[9])
+        self.trial_ends_ms = NEVER_MS if row[10] is None else int(row[10])
+        self.trial_ends = row[11]
+        self.allowed = None if row[12] is None else _networks(text(row[12]))
+
+    def check(self, now_ms: int) -> None:
+        """Raise the refusal that this key gets at this time of the database, if any."""
         if self.refusal_code is not None:
             raise _REFUSALS[self.refusal_code]()
+        if now_ms >= self.trial_ends_ms:
+            raise TrialEnded
+        if now_ms >= self.expires_ms:
+            raise ExpiredKey
+
+    def check_address(self, address: str | None) -> None:
+        """Raise IpNotAllowed unless the key's list, if it has one, holds this address."""
+        if self.allowed is not None and not _is_in(address, self.allowed):
+            raise IpNotAllowed
 
 
-class Grants:
-    """Finds grants by digest. Asks the database each time, so revoking holds at once."""
+def text(value: bytes | None) -> str:
+    """A column that is not null, as text."""
+    return (value or b"").decode()
 
-    def __init__(self, pool: BoundedPool, clock: DatabaseClock) -> None:
-        self._pool = pool
-        self._clock = clock
 
-    async def find(self, digest: str) -> Grant | None:
-        """The grant of this digest, or None. Raises RecordingUnavailable if nobody can say."""
+def _networks(listed: str) -> tuple[Network, ...]:
+    """The networks of an allow-list; what is none lets nobody in."""
+    networks = []
+    for one in filter(None, listed.split(",")):
         try:
-            rows = await self._pool.run(_FIND, {"digest": digest})
-        except DatabaseUnavailable as error:
-            raise RecordingUnavailable from error
-        if not rows:
-            return None
-        key_id, is_trial, tier, owner_id, refusal_code, database_ms = rows[0]
-        self._clock.observe(database_ms)
-        return Grant(key_id, is_trial, tier, owner_id, refusal_code)
+            networks.append(ip_network(one.strip(), strict=False))
+        except ValueError:
+            continue
+    return tuple(networks)
+
+
+def _is_in(address: str | None, networks: tuple[Network, ...]) -> bool:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network for network in networks)

@@ -1,23 +1,27 @@
 """The meter: stands before the API, knows the key, runs the app, and records before it answers."""
 
 import asyncio
+import hashlib
 import logging
+import time
 from collections.abc import Callable
 
-from app.core.crypto import sha256_hex
+from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
 from app.core.ids import new_call_id
 from app.keys.format import is_well_formed
+from app.metering.address import client_address
 from app.metering.answer import Answer
 from app.metering.asgi import ASGIApp, Receive, Scope, Send
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
+from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
 from app.metering.credentials import read_credentials, without_key
-from app.metering.grants import Grants
-from app.metering.last_use import LastUse
+from app.metering.group_commit import DATABASE_SECONDS
+from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
-from app.metering.pool import DATABASE_SECONDS, BoundedPool, DatabaseUnavailable
+from app.metering.listener import Listener
 from app.metering.problems import ClientGone, InternalError, InvalidKey
 from app.metering.recorder import PLACES, Recorder
 from app.metering.routes import Routes
@@ -27,15 +31,12 @@ logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 10.0
 """How long stopping waits for calls that are in work."""
 
-_LOOKUP_CONNECTIONS = 4
-_LOOKUPS_WAITING = 1024
-_WRITE_CONNECTIONS = 4
-
 
 class Meter:
     """A plain ASGI app around an inner one. Serves between `start()` and `stop()`.
 
     `database_url` is asked at the start, in a thread: it may have to start a server first.
+    `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -45,56 +46,46 @@ class Meter:
         *,
         database_url: Callable[[], str],
         max_body_bytes: int,
+        direct_url: Callable[[], str] | None = None,
+        plans: Callable[[], Plans] = get_plans,
+        trusted_proxy_hops: int = 0,
         places: int = PLACES,
         database_seconds: float = DATABASE_SECONDS,
     ) -> None:
         self._inner = inner
         self._database_url = database_url
+        self._direct_url = direct_url or database_url
         self._max_body_bytes = max_body_bytes
+        self._trusted_hops = trusted_proxy_hops
         self._routes = Routes.of(inner)
         self._lifespan = InnerLifespan(inner)
-        self._clock = DatabaseClock()
-        # Two pools: a crowd of look-ups must not stand before the row of a call already done.
-        self._lookups = BoundedPool(
-            size=_LOOKUP_CONNECTIONS, max_waiting=_LOOKUPS_WAITING, seconds=database_seconds
-        )
-        self._writes = BoundedPool(size=_WRITE_CONNECTIONS, seconds=database_seconds)
-        self._grants = Grants(self._lookups, self._clock)
-        self._recorder = Recorder(self._writes, places=places)
-        self._last_use = LastUse(self._writes)
+        self.clock = DatabaseClock()
+        self.keys = KeyCache(self.clock, plans, seconds=database_seconds)
+        self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
+        self._listener = Listener(self.keys.forget)
+        self._chores = Chores(self.recorder, seconds=database_seconds)
 
     async def start(self) -> None:
         """Connect and start the inner app. A database that is away does not stop the start."""
         url = await asyncio.to_thread(self._database_url)
-        await self._lookups.open(url)
-        await self._writes.open(url)
-        try:
-            await self._lifespan.start()
-        except BaseException:
-            await self._close_pools()
-            raise
-        self._last_use.start()
-        self._recorder.open()
+        direct_url = await asyncio.to_thread(self._direct_url)
+        await self._lifespan.start()
+        self.keys.open(url)
+        self._listener.open(direct_url)
+        self._chores.open(url)
+        self.recorder.open(url)
 
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
-        await self._recorder.drain(seconds=DRAIN_SECONDS)
+        await self.recorder.drain(seconds=DRAIN_SECONDS)
         await self._lifespan.stop()
-        await self._last_use.stop()
-        await self._close_pools()
-
-    async def _close_pools(self) -> None:
-        await asyncio.gather(self._lookups.close(), self._writes.close())
+        await self._listener.close()
+        await self._chores.close()
+        await self.keys.close()
 
     async def is_ready(self) -> bool:
         """Whether both sides of the database answer now: keys can be looked up, calls recorded."""
-        try:
-            await asyncio.gather(
-                self._lookups.run("SELECT 1", {}), self._writes.run("SELECT 1", {})
-            )
-        except DatabaseUnavailable:
-            return False
-        return True
+        return self.recorder.is_well and await self.keys.ping()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; a websocket is refused."""
@@ -102,39 +93,49 @@ class Meter:
             await send({"type": "websocket.close", "code": 1008})
             return
         call = self._begin(scope)
-        answer = Answer(call, send, self._recorder)
+        answer = Answer(call, send, self.recorder)
         try:
             key = await self._identify(call, scope)
             body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
             answer.take_place()
+            inner_scope = self._inner_scope(scope, call, key)
         except LatchkeyError as refusal:
-            await answer.refuse(refusal)
+            await answer.refuse(refusal, is_early=True)
             return
-        source = BodySource(body, receive)
-        await self._work(call, answer, self._inner_scope(scope, call, key), source)
+        await self._work(call, answer, inner_scope, BodySource(body, receive))
 
     def _begin(self, scope: Scope) -> Call:
-        created_ms = self._clock.now_ms()
-        return Call(
-            id=new_call_id(created_ms),
-            created_ms=created_ms,
-            method=scope["method"],
-            route=self._routes.find(scope["path"], scope["method"]),
-        )
+        created_ms = self.clock.now_ms()
+        route = self._routes.find(scope["path"], scope["method"])
+        return Call(new_call_id(created_ms), created_ms, scope["method"], route)
 
     async def _identify(self, call: Call, scope: Scope) -> str:
         """The key of an admitted call. Raises the refusal of any other, knowing whose it is."""
         credentials = read_credentials(scope)
         key = credentials.key
-        if key is not None and is_well_formed(key):
-            call.grant = await self._grants.find(sha256_hex(key))
+        if key is not None:
+            digest = hashlib.sha256(key.encode("latin-1")).digest()
+            grant = self.keys.known(digest)
+            if grant is None and is_well_formed(key):
+                grant = await self.keys.find(digest)
+            if grant is not None:
+                call.belongs_to(grant)
         if credentials.refusal is not None:
             raise credentials.refusal
         if key is None or call.grant is None:
             raise InvalidKey
-        call.grant.check()
-        self._last_use.note(call.grant.key_id, call.created_ms)
+        self._admit(call, scope)
         return key
+
+    def _admit(self, call: Call, scope: Scope) -> None:
+        """Raise the refusal that the call's key gets now, here, if any."""
+        grant = call.grant
+        assert grant is not None  # noqa: S101  # the caller has just found it
+        grant.check(self.clock.now_ms())
+        if grant.allowed is not None:
+            grant.check_address(client_address(scope, self._trusted_hops))
+        grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
+        self._chores.note_use(grant.key_id, call.created_ms)
 
     def _inner_scope(self, scope: Scope, call: Call, key: str) -> Scope:
         """What the inner app sees: the caller instead of the key, and our request id.
@@ -170,11 +171,18 @@ class Meter:
     ) -> None:
         """The inner app ended by an error, or without completing its answer."""
         client_gone = source.client_gone or answer.client_gone
-        if error is not None and not client_gone:
+        if error is not None and not client_gone and not isinstance(error, LatchkeyError):
             logger.error("the API app failed in call %s", call.id, exc_info=error)
         if answer.is_streaming:
             await answer.break_off()
             if error is not None and not client_gone:
                 raise error  # the server then cuts the connection: the client must notice
         elif not answer.is_complete:
-            await answer.refuse(ClientGone() if client_gone else InternalError())
+            await answer.refuse(_ending(error, client_gone=client_gone))
+
+
+def _ending(error: Exception | None, *, client_gone: bool) -> LatchkeyError:
+    """What is said, and recorded, of an app that ended without an answer."""
+    if isinstance(error, LatchkeyError):
+        return error
+    return ClientGone() if client_gone else InternalError()

@@ -1,5 +1,7 @@
 """The meter's refusals, in words for the person whose program was refused."""
 
+import math
+
 from app.core.errors import LatchkeyError
 
 
@@ -53,6 +55,27 @@ class KeyPendingVerification(LatchkeyError):
     )
 
 
+class IpNotAllowed(LatchkeyError):
+    """The key's allow-list does not hold the caller's address."""
+
+    status = 403
+    code = "ip_not_allowed"
+    title = "Address not allowed"
+    default_detail = (
+        "This API key may not be used from your address. "
+        "Call from an allowed one, or change the key's allow-list in the portal."
+    )
+
+
+class AccountSuspended(LatchkeyError):
+    """The operator has suspended the account that the key belongs to."""
+
+    status = 403
+    code = "account_suspended"
+    title = "Account suspended"
+    default_detail = "The account of this API key is suspended. Write to support to have it opened."
+
+
 class TrialEnded(LatchkeyError):
     """The trial that the key belongs to is over."""
 
@@ -60,6 +83,36 @@ class TrialEnded(LatchkeyError):
     code = "trial_ended"
     title = "Trial ended"
     default_detail = "The trial of this API key is over. Choose a plan in the portal to go on."
+
+
+class RateLimited(LatchkeyError):
+    """More requests in a second than the key's plan allows."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+    default_detail = (
+        "This API key makes more requests per second than its plan allows. "
+        "Wait as long as `Retry-After` says, and spread your requests."
+    )
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(headers={"retry-after": str(max(1, math.ceil(wait_seconds)))})
+
+
+class QuotaExceeded(LatchkeyError):
+    """The call costs more units than are left; `wait_seconds` if waiting helps."""
+
+    status = 429
+    code = "quota_exceeded"
+    title = "Quota exceeded"
+    default_detail = (
+        "The units of this period do not suffice for the call. "
+        "Wait for the next period, or choose a larger plan in the portal."
+    )
+
+    def __init__(self, wait_seconds: int | None) -> None:
+        super().__init__(headers={} if wait_seconds is None else {"retry-after": str(wait_seconds)})
 
 
 class KeyInUrl(LatchkeyError):

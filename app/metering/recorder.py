@@ -2,146 +2,259 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import LiteralString
+import secrets
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from app.metering.pool import BoundedPool, DatabaseUnavailable
+from app.metering.clock import DatabaseClock
+from app.metering.grants import Grant
+from app.metering.group_commit import DATABASE_SECONDS, GroupCommit, Kind, Result
+from app.metering.limits import Quota
 from app.metering.problems import RecordingUnavailable
+from app.metering.wire import DatabaseUnavailable, array, element
 
 logger = logging.getLogger(__name__)
 
-PLACES = 512
+PLACES = 2048
 """How many calls may be in work at once; the next is refused, not kept waiting."""
 
-# Sent again when a COMMIT's answer was lost: the id makes the second one harmless.
-_COLUMNS: LiteralString = """
-  (id, "apiKeyId", endpoint, method, "statusCode", "latencyMs", units, "ownerId", "createdAt")
-VALUES (%(id)s, %(key_id)s, %(endpoint)s, %(method)s, %(status)s, %(latency_ms)s, %(units)s,
-  %(owner_id)s, %(created_at)s AT TIME ZONE 'UTC')
-ON CONFLICT (id) DO NOTHING
-"""
-_INSERT_LIVE: LiteralString = 'INSERT INTO "ApiCall"' + _COLUMNS
-_INSERT_TRIAL: LiteralString = 'INSERT INTO latchkey."TrialApiCall"' + _COLUMNS
-_SETTLE_LIVE = 'UPDATE "ApiCall" SET "latencyMs" = %(latency_ms)s WHERE id = %(id)s'
-_SETTLE_TRIAL = 'UPDATE latchkey."TrialApiCall" SET "latencyMs" = %(latency_ms)s WHERE id = %(id)s'
+_SHARE = 4  # one key may have a quarter of the places
+_SLOTS = 8
+
+_RECORD = (
+    b"SELECT * FROM latchkey.record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+    b"$14, $15, $16)"
+)
+_SETTLE = b"SELECT latchkey.settle_calls($1, $2, $3, $4)"
+_REPEAT = b"SELECT latchkey.repeat_calls($1, $2)"
 
 
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One row of ApiCall, or of TrialApiCall for a trial key."""
+class CallRow(NamedTuple):
+    """One row of ApiCall, or of TrialApiCall for a trial key. Bodies are JSON text.
+
+    `reserved` are the units that were kept for it in its quota, given back when it is settled.
+    """
 
     id: str
-    key_id: str
-    is_trial: bool
-    owner_id: str
+    grant: Grant
+    quota: Quota
     endpoint: str
     method: str
     status: int
     latency_ms: int
     units: int
     created_ms: int
+    reserved: int
+    request_body: str | None = None
+    response_body: str | None = None
 
-    def params(self) -> dict[str, object]:
-        """What the statements here take."""
-        return {
-            "id": self.id,
-            "key_id": self.key_id,
-            "endpoint": self.endpoint,
-            "method": self.method,
-            "status": self.status,
-            "latency_ms": self.latency_ms,
-            "units": self.units,
-            "owner_id": self.owner_id,
-            "created_at": datetime.fromtimestamp(self.created_ms / 1000, UTC),
-        }
+
+class Settled(NamedTuple):
+    """The end of a streamed answer."""
+
+    id: str
+    is_trial: bool
+    latency_ms: int
+    is_aborted: bool
+
+
+class Repeated(NamedTuple):
+    """The row with this id stands for so many refusals by now."""
+
+    id: str
+    times: int
 
 
 class Recorder:
-    """Commits call rows. Takes calls between `open()` and `drain()`, `places` at a time."""
+    """Commits call rows in groups. Takes calls between `open()` and `drain()`.
 
-    def __init__(self, pool: BoundedPool, *, places: int = PLACES) -> None:
-        self._pool = pool
+    At most `places` are in work at once, and a quarter of them for one key.
+    """
+
+    def __init__(
+        self,
+        clock: DatabaseClock,
+        *,
+        places: int = PLACES,
+        seconds: float = DATABASE_SECONDS,
+    ) -> None:
+        self._clock = clock
         self._places = places
+        self._share = max(1, places // _SHARE)
+        self._slot = b"%d" % secrets.randbelow(_SLOTS)
+        self._sent_at = 0.0
         self._is_open = False
-        self._taken: set[Place] = set()
+        self._taken = 0
         self._none_taken = asyncio.Event()
         self._none_taken.set()
-        self._later: set[asyncio.Task[None]] = set()
+        self._later: set[asyncio.Future[None]] = set()
+        self._calls: Kind[CallRow] = Kind(_RECORD, self._call_params, self._written, _free_reserved)
+        self._settled: Kind[Settled] = Kind(_SETTLE, _settled_params)
+        self._repeated: Kind[Repeated] = Kind(_REPEAT, _repeated_params)
+        self._commit = GroupCommit([self._calls, self._settled, self._repeated], seconds=seconds)
+        self.recorded = 0
+        """How many calls this process has committed."""
 
-    def open(self) -> None:
+    def open(self, url: str) -> None:
         """From now on places are given."""
+        self._commit.open(url)
         self._is_open = True
 
-    def take_place(self) -> "Place":
-        """Room for one row, to be asked for before any work. Raises RecordingUnavailable."""
-        if not self._is_open or len(self._taken) >= self._places:
-            raise RecordingUnavailable
-        place = Place(self)
-        self._taken.add(place)
-        self._none_taken.clear()
-        return place
+    @property
+    def is_well(self) -> bool:
+        """Whether the last thing that was written was written."""
+        return self._commit.is_well
 
-    def give_back(self, place: "Place") -> None:
+    def take_place(self, grant: Grant) -> None:
+        """Room for one row, to be asked for before any work. Raises RecordingUnavailable.
+
+        Whoever took it gives it back, after its row is written or will not be.
+        """
+        if not self._is_open or self._taken >= self._places or grant.in_work >= self._share:
+            raise RecordingUnavailable
+        if self._taken == 0:
+            self._none_taken.clear()
+        self._taken += 1
+        grant.in_work += 1
+
+    def give_back(self, grant: Grant) -> None:
         """The place is free for another call."""
-        self._taken.discard(place)
-        if not self._taken:
+        grant.in_work -= 1
+        self._taken -= 1
+        if self._taken == 0:
             self._none_taken.set()
 
     async def write(self, row: CallRow) -> None:
-        """Return when the row is committed. Raises RecordingUnavailable when nobody can say."""
-        statement = _INSERT_TRIAL if row.is_trial else _INSERT_LIVE
+        """Return when the row is committed. Raises RecordingUnavailable when nobody can say.
+
+        In either case what was reserved for it is free again, or charged.
+        """
         try:
-            await self._pool.run(statement, row.params())
+            await self._commit.write(self._calls, row)
         except DatabaseUnavailable as error:
-            logger.warning("call %s could not be recorded: %s", row.id, error)
             raise RecordingUnavailable from error
 
-    async def settle(self, row: CallRow) -> None:
-        """Write the final latency of a streamed answer; its row is committed already."""
-        statement = _SETTLE_TRIAL if row.is_trial else _SETTLE_LIVE
+    async def settle(self, settled: Settled) -> None:
+        """Write the end of a streamed answer; its row is committed already."""
         try:
-            await self._pool.run(statement, {"id": row.id, "latency_ms": row.latency_ms})
+            await self._commit.write(self._settled, settled)
         except DatabaseUnavailable as error:
-            logger.warning("the final latency of call %s is lost: %s", row.id, error)
+            logger.warning("the final latency of call %s is lost: %s", settled.id, error)
 
-    def write_later(self, place: "Place", row: CallRow) -> None:
-        """Record a call that nobody waits for any more."""
-        task = asyncio.create_task(place.record(row))
+    async def repeat(self, repeated: Repeated) -> None:
+        """Return when this is committed. Raises RecordingUnavailable."""
+        try:
+            await self._commit.write(self._repeated, repeated)
+        except DatabaseUnavailable as error:
+            raise RecordingUnavailable from error
+
+    def write_later(self, row: CallRow) -> None:
+        """Record a call that nobody waits for any more, and give its place back."""
+        task = asyncio.ensure_future(self._write_unheard(row))
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    async def _write_unheard(self, row: CallRow) -> None:
+        try:
+            await self.write(row)
+        except RecordingUnavailable:
+            logger.warning("call %s, whose client was gone, could not be recorded", row.id)
+        finally:
+            self.give_back(row.grant)
+
     async def drain(self, *, seconds: float) -> None:
-        """Give no more places, and wait for those that are taken."""
+        """Give no more places, wait for those that are taken, and write what is left."""
         self._is_open = False
         try:
             await asyncio.wait_for(self._none_taken.wait(), seconds)
         except TimeoutError:
-            logger.warning("stopped while %d calls were in work", len(self._taken))
+            logger.warning("stopped while %d calls were in work", self._taken)
+        await self._commit.close()
+
+    def _call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        # Sorted, so that batches of two nodes never wait for each other's keys crosswise.
+        rows = sorted(rows, key=_by_key)
+        ordered = sorted({row.quota for row in rows}, key=_by_scope)
+        numbers = {quota: number for number, quota in enumerate(ordered, 1)}
+        grants = [row.grant for row in rows]
+        self._sent_at = time.monotonic()
+        return [
+            self._slot,
+            array([row.id for row in rows]),
+            array(["t" if grant.is_trial else "f" for grant in grants]),
+            array([grant.key_element for grant in grants]),
+            array([grant.owner_element for grant in grants]),
+            array([_element(row.endpoint) for row in rows]),
+            array([_element(row.method) for row in rows]),
+            array([row.status for row in rows]),
+            array([row.latency_ms for row in rows]),
+            array([row.units for row in rows]),
+            array([row.created_ms for row in rows]),
+            _bodies([row.request_body for row in rows]),
+            _bodies([row.response_body for row in rows]),
+            array([numbers[row.quota] for row in rows]),
+            array([quota.scope_element for quota in ordered]),
+            array([quota.starts_element for quota in ordered]),
+        ]
+
+    def _written(self, rows: Sequence[CallRow], result: Result) -> None:
+        """Settle what was reserved, and learn the totals of all nodes."""
+        received = time.monotonic()
+        self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
+        for row in rows:
+            row.quota.reserved -= row.reserved
+        ordered = sorted({row.quota for row in rows}, key=_by_scope)
+        totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
+        for quota, total in zip(ordered, totals, strict=True):
+            quota.settled_at = received
+            quota.total = max(quota.total, int(total))
+        self.recorded += len(rows)
 
 
-class Place:
-    """The promise of room for one row; recording a row in it, well or badly, frees it.
+def _free_reserved(row: CallRow) -> None:
+    row.quota.reserved -= row.reserved
 
-    Every answer, an internal error too, is a row: so every place is used.
-    """
 
-    __slots__ = ("_recorder", "is_used")
+_elements: dict[str, str] = {}
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self.is_used = False
 
-    async def record(self, row: CallRow) -> None:
-        """Return when the row is committed. Raises RecordingUnavailable when nobody can say."""
-        self.is_used = True
-        try:
-            await self._recorder.write(row)
-        finally:
-            self._recorder.give_back(self)
+def _element(name: str) -> str:
+    """`element` of a route's or method's name: few, and used again and again."""
+    found = _elements.get(name)
+    if found is None:
+        if len(_elements) > 1000:  # noqa: PLR2004  # a program may invent methods
+            _elements.clear()
+        found = _elements[name] = element(name)
+    return found
 
-    def record_later(self, row: CallRow) -> None:
-        """Record the row, unless one was recorded, without keeping anybody waiting."""
-        if not self.is_used:
-            self.is_used = True
-            self._recorder.write_later(self, row)
+
+def _bodies(texts: list[str | None]) -> bytes | None:
+    if not any(texts):
+        return None
+    return array(["NULL" if text is None else element(text) for text in texts])
+
+
+def _by_key(row: CallRow) -> str:
+    return row.grant.key_id
+
+
+def _by_scope(quota: Quota) -> tuple[str, str]:
+    return quota.scope_id, quota.starts_text
+
+
+def _settled_params(rows: Sequence[Settled]) -> list[bytes | None]:
+    rows = sorted(rows)
+    return [
+        array([row.id for row in rows]),
+        array(["t" if row.is_trial else "f" for row in rows]),
+        array([row.latency_ms for row in rows]),
+        array(["t" if row.is_aborted else "f" for row in rows]),
+    ]
+
+
+def _repeated_params(rows: Sequence[Repeated]) -> list[bytes | None]:
+    most: dict[str, int] = {}
+    for row in rows:
+        most[row.id] = max(row.times, most.get(row.id, 0))
+    return [array(list(most)), array(list(most.values()))]

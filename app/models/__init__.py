@@ -4,6 +4,7 @@ from app.models.account import Account
 from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
+from app.models.call_note import CallNote
 from app.models.key_last_use import KeyLastUse
 from app.models.record import Record, insert_parents_first
 from app.models.session import Session
@@ -14,6 +15,9 @@ from app.models.trial_api_call import TrialApiCall
 from app.models.trial_api_key import TrialApiKey
 from app.models.trial_api_key_detail import TrialApiKeyDetail
 from app.models.trial_workspace import TrialWorkspace
+from app.models.usage_delta import UsageDelta
+from app.models.usage_hour import UsageHour
+from app.models.usage_period import UsagePeriod
 from app.models.user import User
 from app.models.user_detail import UserDetail
 from app.models.verification_token import VerificationToken
@@ -23,6 +27,7 @@ __all__ = [
     "ApiCall",
     "ApiKeyDetail",
     "ApiKeyMetadata",
+    "CallNote",
     "KeyLastUse",
     "Record",
     "Session",
@@ -33,6 +38,9 @@ __all__ = [
     "TrialApiKey",
     "TrialApiKeyDetail",
     "TrialWorkspace",
+    "UsageDelta",
+    "UsageHour",
+    "UsagePeriod",
     "User",
     "UserDetail",
     "VerificationToken",
@@ -44,6 +52,10 @@ insert_parents_first(
         ApiCall,
         ApiKeyDetail,
         ApiKeyMetadata,
+        CallNote,
+        UsageDelta,
+        UsageHour,
+        UsagePeriod,
         KeyLastUse,
         Session,
         SessionDetail,

@@ -6,10 +6,14 @@ from app.models.record import OUR_SCHEMA, Record, references
 
 
 class UserDetail(Record, table=True):
-    """A side row of `User`. `log_seen_at`: when a call was first looked at in the log."""
+    """A side row of `User`. `log_seen_at`: when a call was first looked at in the log.
+
+    `suspended_at`: since when the account's keys are refused; null for most.
+    """
 
     __tablename__ = "UserDetail"
     __table_args__ = {"schema": OUR_SCHEMA}  # noqa: RUF012  # SQLAlchemy reads a plain dict
 
     user_id: str = references("User", primary_key=True)
     log_seen_at: datetime | None = None
+    suspended_at: datetime | None = None

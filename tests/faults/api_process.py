@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,18 @@ from tests.portal import OWN_SETTINGS, ROOT, free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+
+
+def _plans_without_limits(folder: Path) -> Path:
+    """The plans, with so much in each that no test of faults meets a limit."""
+    plans = re.sub(
+        r"(?m)^(units_per_month|requests_per_second|units) = [0-9_]+",
+        r"\1 = 1_000_000_000",
+        (ROOT / "plans.toml").read_text(),
+    )
+    path = folder / "plans.toml"
+    path.write_text(plans)
+    return path
 
 
 class ApiProcess:
@@ -29,6 +42,7 @@ class ApiProcess:
             "PORT": str(port),
             "DATABASE_URL": database_url,
             "VAR_DIR": str(folder / "var"),
+            "PLANS_FILE": str(_plans_without_limits(folder)),
         }
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,9 +1,8 @@
 """When a key was last used."""
 
-from typing import Any
-
-from app.metering.last_use import LastUse
-from app.metering.pool import BoundedPool
+from app.metering.chores import Chores
+from app.metering.clock import DatabaseClock
+from app.metering.recorder import Recorder
 from tests.metering.apps import answering
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables
@@ -34,19 +33,24 @@ async def test_refused_call_is_no_use(
     assert await tables.execute(LAST_USES) == []
 
 
+def chores() -> Chores:
+    return Chores(Recorder(DatabaseClock()))
+
+
 async def test_late_flush_does_not_turn_the_time_back(database_url: str, tables: Tables) -> None:
-    pool = BoundedPool(size=1)
-    await pool.open(database_url)
-    first, second = LastUse(pool), LastUse(pool)
-    first.note("key", 2_000)
-    await first.flush()
-    second.note("key", 1_000)
-    second.note("another", 1_000)
-    await second.flush()
-    await pool.close()
-    rows: list[dict[str, Any]] = await tables.execute(LAST_USES)
+    first, second = chores(), chores()
+    first.open(database_url)
+    second.open(database_url)
+    first.note_use("key", 2_000)
+    await first.write_last_uses()
+    second.note_use("key", 1_000)
+    second.note_use('another key, "quoted"', 1_000)
+    await second.write_last_uses()
+    await first.close()
+    await second.close()
+    rows = await tables.execute(LAST_USES)
     assert [(row["keyId"], row["lastUsedAt"].second) for row in rows] == [
-        ("another", 1),
+        ('another key, "quoted"', 1),
         ("key", 2),
     ]
 
@@ -54,11 +58,9 @@ async def test_late_flush_does_not_turn_the_time_back(database_url: str, tables:
 async def test_use_that_could_not_be_written_is_written_later(
     database_url: str, tables: Tables
 ) -> None:
-    pool = BoundedPool(size=1)
-    last_use = LastUse(pool)
-    last_use.note("key", 1_000)
-    await last_use.flush()
-    await pool.open(database_url)
-    await last_use.flush()
-    await pool.close()
+    last_use = chores()
+    last_use.note_use("key", 1_000)
+    await last_use.write_last_uses()
+    last_use.open(database_url)
+    await last_use.close()
     assert [row["keyId"] for row in await tables.execute(LAST_USES)] == ["key"]

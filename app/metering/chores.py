@@ -1,0 +1,93 @@
+"""What is due every few seconds beside the calls: last uses, and counting by the hour."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from app.metering.group_commit import DATABASE_SECONDS
+from app.metering.recorder import Recorder
+from app.metering.wire import DatabaseUnavailable, Line, array, element
+
+logger = logging.getLogger(__name__)
+
+LAST_USE_SECONDS = 5.0
+"""How often last uses are written: the most that a crash forgets."""
+
+FOLD_SECONDS = 1.0
+"""How often batches are counted by the hour; whoever reads the hours folds before that itself."""
+
+# Sorted by key, so that two nodes never wait for each other's rows crosswise.
+_LAST_USE = b"""
+INSERT INTO latchkey."KeyLastUse" ("keyId", "lastUsedAt")
+SELECT key_id, timestamp 'epoch' + used_ms * interval '1 millisecond'
+FROM unnest($1::text[], $2::bigint[]) AS used (key_id, used_ms)
+ORDER BY key_id
+ON CONFLICT ("keyId") DO UPDATE
+SET "lastUsedAt" = greatest("KeyLastUse"."lastUsedAt", excluded."lastUsedAt")
+"""
+_FOLD = b"SELECT latchkey.fold_usage(false)"
+
+
+class Chores:
+    """Does them from `open()` to `close()`; what failed is made up for the next time."""
+
+    def __init__(self, recorder: Recorder, *, seconds: float = DATABASE_SECONDS) -> None:
+        self._recorder = recorder
+        self._seconds = seconds
+        self._line = Line()
+        self._used_ms: dict[str, int] = {}
+        self._folded = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self, url: str) -> None:
+        """Begin."""
+        self._line.open(url)
+        self._task = asyncio.create_task(self._work_for_ever())
+
+    async def close(self) -> None:
+        """End, after one last time."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self.write_last_uses()
+        await self.fold()
+        self._line.close()
+
+    def note_use(self, key_id: str, at_ms: int) -> None:
+        """The key was used at this time, by the database's clock."""
+        self._used_ms[key_id] = at_ms
+
+    async def write_last_uses(self) -> None:
+        """Write what was gathered; keep it when the database cannot take it."""
+        used, self._used_ms = self._used_ms, {}
+        if not used:
+            return
+        params = [array([element(key_id) for key_id in used]), array(list(used.values()))]
+        try:
+            await self._line.ask(_LAST_USE, params, seconds=self._seconds)
+        except DatabaseUnavailable as error:
+            logger.warning("when keys were last used could not be written yet: %s", error)
+            self._used_ms = {**used, **self._used_ms}
+
+    async def fold(self) -> None:
+        """Count by the hour what was recorded here since the last time."""
+        recorded = self._recorder.recorded
+        if recorded == self._folded:
+            return
+        try:
+            await self._line.ask(_FOLD, [], seconds=self._seconds)
+        except DatabaseUnavailable as error:
+            logger.warning("calls could not be counted by the hour yet: %s", error)
+        else:
+            self._folded = recorded
+
+    async def _work_for_ever(self) -> None:
+        written_at = time.monotonic()
+        while True:
+            await asyncio.sleep(FOLD_SECONDS)
+            await self.fold()
+            if time.monotonic() - written_at >= LAST_USE_SECONDS:
+                written_at = time.monotonic()
+                await self.write_last_uses()

@@ -1,0 +1,158 @@
+"""Group commit: what gathers while one batch is being written is the next batch."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from psycopg import pq
+
+from app.metering.wire import DatabaseUnavailable, Line, StatementRefused
+
+logger = logging.getLogger(__name__)
+
+DATABASE_SECONDS = 5.0
+"""The longest that a row, with all retries, may keep a request waiting."""
+
+MOST_ROWS = 500
+"""Of one batch: so that a batch is soon written, whatever has gathered."""
+
+_FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.25
+# Refusals that time cures: serialisation, deadlock, lock timeout, cancelled, no room, shutting
+# down, read-only after a failover.
+_PASSING = ("40", "55P03", "57", "53", "08", "25006")
+
+RowT = TypeVar("RowT")
+Result = pq.abc.PGresult
+Batch = list[tuple[Any, asyncio.Future[None], float]]
+"""Rows, who waits for each, and until when on the loop's clock; the oldest first."""
+
+
+class Kind(Generic[RowT]):
+    """One statement that writes many rows, and bears being sent again with any of them."""
+
+    def __init__(
+        self,
+        statement: bytes,
+        params: Callable[[Sequence[RowT]], list[bytes | None]],
+        written: Callable[[Sequence[RowT], Result], None] | None = None,
+        given_up: Callable[[RowT], None] | None = None,
+    ) -> None:
+        self.statement = statement
+        self.params = params
+        self.written = written
+        self.given_up = given_up
+        self.waiting: list[tuple[RowT, asyncio.Future[None], float]] = []
+
+
+class GroupCommit:
+    """Writes the rows of some kinds on one connection, one batch at a time.
+
+    No timer: under light load a row is a batch of one. A row is given up `seconds` after it
+    came; one that the database refuses is found by halving, and only it fails.
+    """
+
+    def __init__(self, kinds: Sequence[Kind[Any]], *, seconds: float = DATABASE_SECONDS) -> None:
+        self._kinds = kinds
+        self._seconds = seconds
+        self._line = Line()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.is_well = True
+        """Whether the last batch was written at the first attempt."""
+
+    def open(self, url: str) -> None:
+        """Begin to write."""
+        self._line.open(url)
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._write_for_ever())
+
+    async def close(self) -> None:
+        """Write what is waiting, boundedly, and disconnect."""
+        if self._task is None:
+            return
+        waiting = [one[1] for kind in self._kinds for one in kind.waiting]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._seconds)
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._line.close()
+
+    def write(self, kind: Kind[RowT], row: RowT) -> "asyncio.Future[None]":
+        """Done when the row is committed; DatabaseUnavailable when nobody can say."""
+        if self._loop is None:
+            raise DatabaseUnavailable("the meter has not been started")
+        done = self._loop.create_future()
+        kind.waiting.append((row, done, self._loop.time() + self._seconds))
+        self._wake.set()
+        return done
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for kind in self._kinds:
+                while kind.waiting:
+                    batch = kind.waiting[:MOST_ROWS]
+                    del kind.waiting[:MOST_ROWS]
+                    await self._write(kind, batch)
+
+    async def _write(self, kind: Kind[Any], batch: Batch) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while batch:
+            try:
+                await self._write_once(kind, batch)
+            except StatementRefused as refusal:
+                if not refusal.sqlstate.startswith(_PASSING):
+                    await self._part(kind, batch, refusal)
+                    return
+                logger.warning("the database could not take a batch yet: %s", refusal)
+            except DatabaseUnavailable as error:
+                logger.warning("the database did not answer, asking again: %s", error)
+            else:
+                self.is_well = True
+                return
+            self.is_well = False
+            batch = self._without_overdue(kind, batch)
+            if batch:
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+                batch = self._without_overdue(kind, batch)
+
+    async def _write_once(self, kind: Kind[Any], batch: Batch) -> None:
+        rows = [one[0] for one in batch]
+        seconds = batch[0][2] - asyncio.get_running_loop().time()  # the oldest comes first
+        result = await self._line.ask(kind.statement, kind.params(rows), seconds=seconds)
+        if kind.written is not None:
+            kind.written(rows, result)
+        for _, done, _ in batch:
+            if not done.done():  # nobody waits any more for one that was cancelled
+                done.set_result(None)
+
+    async def _part(self, kind: Kind[Any], batch: Batch, refusal: StatementRefused) -> None:
+        """Some row of the batch is refused: find it, and let only it fail."""
+        if len(batch) == 1:
+            logger.error("the database refused a row: %s", refusal)
+            _give_up(kind, batch, refusal)
+            return
+        middle = len(batch) // 2
+        await self._write(kind, batch[:middle])
+        await self._write(kind, batch[middle:])
+
+    def _without_overdue(self, kind: Kind[Any], batch: Batch) -> Batch:
+        now = asyncio.get_running_loop().time()
+        overdue = [one for one in batch if one[2] <= now]
+        _give_up(kind, overdue, DatabaseUnavailable("no answer from the database in time"))
+        return [one for one in batch if one[2] > now]
+
+
+def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
+    for row, done, _ in batch:
+        if kind.given_up is not None:
+            kind.given_up(row)
+        if not done.done():
+            done.set_exception(DatabaseUnavailable(str(error)))

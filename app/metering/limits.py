@@ -1,0 +1,112 @@
+"""How much a key may call: requests per second of the key, units of its account or trial.
+
+Units are exact in one process: they are reserved against the known total before the work, and
+settled when the row is committed. Several nodes learn of each other with each flush and each
+re-check, so together they pass a limit by no more than what is in flight in the others.
+The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
+Requests per second are counted in each process: with n processes a key gets up to n times as
+many, if its requests reach all of them. Both limits let the first second's burst through at once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.billing.plans import FREE, Plans
+from app.metering.problems import QuotaExceeded, RateLimited
+
+_SECONDS_A_MONTH = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a tier gives: units a period, requests a second, and both as a header's value."""
+
+    units: int
+    requests_per_second: int
+    policy: bytes
+
+
+def make_terms(plans: Callable[[], Plans], tier_id: str, *, is_trial: bool) -> Terms:
+    """The terms of this tier. A tier that the plans do not have gets what the free one gives."""
+    known = plans()
+    try:
+        tier = known.get_tier(tier_id)
+    except KeyError:
+        tier = known.get_tier(FREE)
+    rate = tier.requests_per_second
+    units = known.trials.units if is_trial else tier.units_per_month
+    window = b"" if is_trial else b";w=%d" % _SECONDS_A_MONTH
+    return Terms(units, rate, b'"requests";q=%d;w=1, "units";q=%d%b' % (rate, units, window))
+
+
+class Quota:
+    """What an account, or a trial, has used in its present period, as far as is known here."""
+
+    __slots__ = (
+        "__weakref__",
+        "ends_ms",
+        "reserved",
+        "scope_element",
+        "scope_id",
+        "settled_at",
+        "starts_element",
+        "starts_text",
+        "total",
+    )
+
+    def __init__(self, scope_id: str, starts_text: str, ends_ms: int, elements: tuple[str, str]):
+        self.scope_id = scope_id
+        self.starts_text = starts_text
+        self.ends_ms = ends_ms
+        """When the next period begins, by the database's clock; 0 if there is no next one."""
+        self.scope_element, self.starts_element = elements
+        self.total = 0
+        self.reserved = 0
+        self.settled_at = 0.0
+
+    def learn(self, total: int, asked_at: float) -> None:
+        """The database's total, asked for at this moment of the monotonic clock.
+
+        A smaller one than is known is older news, unless nothing happened here since.
+        """
+        if total >= self.total or (self.reserved == 0 and self.settled_at < asked_at):
+            self.total = total
+
+    def reserve(self, units: int, limit: int, now_ms: int) -> None:
+        """Keep so many more units for a call. Raises QuotaExceeded; 0 units always fit."""
+        if units > 0 and self.total + self.reserved + units > limit:
+            fits_later = self.ends_ms and units <= limit
+            raise QuotaExceeded(self.seconds_left(now_ms) if fits_later else None)
+        self.reserved += units
+
+    def remaining(self, limit: int) -> int:
+        """Units that are neither used nor reserved."""
+        return max(0, limit - self.total - self.reserved)
+
+    def seconds_left(self, now_ms: int) -> int:
+        """Whole seconds until the next period, at least 1."""
+        return max(1, math.ceil((self.ends_ms - now_ms) / 1000))
+
+
+class Bucket:
+    """A token bucket: one second's requests at most, filled steadily."""
+
+    __slots__ = ("_filled_at", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = math.inf  # full, whatever the rate
+        self._filled_at = 0.0
+
+    def take(self, rate: int, now: float) -> None:
+        """Take a token at this moment of the monotonic clock. Raises RateLimited."""
+        tokens = min(float(rate), self.tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        if tokens < 1:
+            self.tokens = tokens
+            raise RateLimited((1 - tokens) / rate)
+        self.tokens = tokens - 1
+
+    def left(self, rate: int) -> int:
+        """Whole tokens that were left after the last one was taken."""
+        return int(min(self.tokens, rate))
