@@ -8,7 +8,7 @@ import os
 
 os.environ["ENV_FILE"] = os.devnull
 
-from app.core.settings import Settings  # noqa: E402  # it reads ENV_FILE as it is imported
+from app.core.settings import Settings  # it reads ENV_FILE as it is imported
 
 for name in list(os.environ):
     if name.lower() in Settings.model_fields:

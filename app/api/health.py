@@ -17,7 +17,7 @@ READY_SECONDS = 3.0
 
 
 class SchemaOutdated(Exception):
-    """The database is not at this release's migration."""
+    """The database lacks migrations of this release."""
 
 
 router = APIRouter(include_in_schema=False)
@@ -47,10 +47,11 @@ async def ready() -> JSONResponse:
 async def _look() -> None:
     async with unit_of_work() as session:
         found = await session.exec(text("SELECT version_num FROM latchkey.alembic_version"))  # type: ignore[call-overload]  # sqlmodel types exec for its own selects only
-    if found.scalar_one_or_none() != _newest_revision():
-        raise SchemaOutdated("the database has another schema; run: python -m app migrate")
+    if found.scalar_one_or_none() in _older_revisions():
+        raise SchemaOutdated("the database has an older schema; run: python -m app migrate")
 
 
 @lru_cache(maxsize=1)
-def _newest_revision() -> str:
-    return migrations.revisions()[-1]
+def _older_revisions() -> frozenset[str | None]:
+    # one that we do not know is a newer release's, made while we still run: it suits us too
+    return frozenset([None, *migrations.revisions()[:-1]])

@@ -3,10 +3,19 @@
 from procrastinate import Blueprint, JobContext
 
 from app.accounts import links, sessions
+from app.core.clock import utc_now
 from app.core.database import direct_url, unit_of_work
 from app.metering import partitions
 
 FAILED_JOBS_KEPT_HOURS = 7 * 24
+LONGEST_JOB_MINUTES = 10
+"""Longer than any task of ours can take."""
+
+_LEFT_BEHIND = """
+    SELECT job.id FROM procrastinate_jobs job JOIN procrastinate_events event ON event.job_id = job.id
+    WHERE job.status = 'doing' AND event.type = 'started'
+    GROUP BY job.id HAVING max(event.at) < now() - %(minutes)s * interval '1 minute'
+"""
 
 
 def make_tasks() -> Blueprint:
@@ -21,10 +30,18 @@ def make_tasks() -> Blueprint:
 
 
 async def retry_stalled(context: JobContext, timestamp: int) -> None:
-    """Queue again what a killed worker left unfinished; every task of ours may run twice."""
+    """Queue again what was left unfinished; every task of ours may run twice.
+
+    By a worker that was killed, or by one that lives but lost the database just when it
+    would have noted how the job ended.
+    """
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs():
         await manager.retry_job(job)
+    for row in await context.app.connector.execute_query_all_async(
+        _LEFT_BEHIND, minutes=LONGEST_JOB_MINUTES
+    ):
+        await manager.retry_job_by_id_async(row["id"], retry_at=utc_now())
 
 
 async def delete_stale(context: JobContext, timestamp: int) -> None:

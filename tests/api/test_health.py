@@ -4,9 +4,10 @@ import asyncio
 import time
 
 import pytest
+from sqlmodel import text
 
 from app.api import health
-from app.core import database
+from app.core import database, migrations
 from tests.api.browser import make_app, make_settings, opened
 from tests.metering.database_proxy import DatabaseProxy
 
@@ -48,6 +49,18 @@ async def test_not_ready_at_once_while_the_database_is_away(visitor, pointed_at)
 async def test_not_ready_on_a_database_without_our_schema(visitor, pointed_at, postgres):
     pointed_at(postgres)
     assert (await visitor.get("/readyz")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("revision", "status"), [(migrations.revisions()[-2], 503), ("of a newer release", 200)]
+)
+async def test_ready_needs_our_migrations_and_minds_no_newer_ones(
+    visitor, database_url, revision, status
+):
+    async with database.unit_of_work() as session:
+        update = "UPDATE latchkey.alembic_version SET version_num = :revision"
+        await session.exec(text(update), params={"revision": revision})
+    assert (await visitor.get("/readyz")).status_code == status
 
 
 async def test_ready_again_once_the_database_is_back(visitor, pointed_at, database_url):

@@ -261,6 +261,18 @@ async def test_job_in_work_is_not_taken_from_its_worker(unit_of_work, stored_mai
     assert stored_mails() == []
 
 
+async def test_job_whose_worker_could_not_note_its_end_is_taken_up_again(
+    unit_of_work, stored_mails, admin
+):
+    await ask(unit_of_work)
+    take_job(admin)
+    admin.execute("UPDATE procrastinate_events SET at = now() - interval '11 minutes'")
+    async with unit_of_work() as session:
+        await outbox.defer(session, "housekeeping:retry_stalled", timestamp=0)
+    async with jobs_app.running_jobs():
+        await until(stored_mails)
+
+
 async def test_unfinished_job_gets_a_moment_when_the_worker_stops(
     unit_of_work, use_settings, admin, monkeypatch
 ):

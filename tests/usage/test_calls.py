@@ -4,18 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from sqlmodel import delete, text
 
 from app.core import database
 from app.core.clock import utc_now
-from app.models import ApiCall
+from app.models import ApiKeyMetadata, User
 from app.usage.calls import Cursor, count_recent_calls, list_calls, summarise_day
 from app.usage.repository import track_call
 from tests.factories import make_call, make_key, make_user
 from tests.statements import counted_statements
 
+MOST_PAGES = 20
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -31,13 +32,14 @@ async def customer(unit_of_work):
 async def pages(unit_of_work, user_id, size):
     """All pages of the log, read one by one by their cursors."""
     found, before = [], None
-    while True:
+    for _ in range(MOST_PAGES):
         async with unit_of_work() as session:
             page = await list_calls(session, user_id, before=before, limit=size)
         if not page:
             return found
         found.append([call.id for call in page])
         before = Cursor(page[-1].created_at, page[-1].id)
+    raise AssertionError("the pages do not come to an end")
 
 
 async def test_call_is_shown_with_its_key(unit_of_work, customer):
@@ -60,10 +62,12 @@ async def test_paging_loses_and_doubles_nothing_in_any_time_zone(
     unit_of_work, customer, database_url, zone
 ):
     user_id, key = customer
+    user = User(id=user_id)
     moments = [NOON + timedelta(milliseconds=at) for at in (0, 0, 0, 1, 1, 2, 2, 2, 2, 900, 900)]
     async with unit_of_work() as session:
-        for moment in moments:
-            await make_call(session, key, created_at=moment)
+        keys = [key, (await make_key(session, user))[0]]
+        for place, moment in enumerate(moments):
+            await make_call(session, keys[place % 2], created_at=moment)
         name = database_url.rpartition("/")[2].partition("?")[0]
         await session.exec(text(f"ALTER DATABASE {name} SET timezone = '{zone}'"))
     await database.dispose()
@@ -75,27 +79,30 @@ async def test_paging_loses_and_doubles_nothing_in_any_time_zone(
         assert all(len(page) == size for page in read[:-1])
 
 
-@hypothesis_settings(
+@given_settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     calls=st.lists(
-        st.tuples(st.integers(0, 3), st.text("aAzZ09-~é", min_size=1, max_size=3)),
+        st.tuples(
+            st.integers(0, 3), st.text("aAzZ09-~é", min_size=1, max_size=3), st.integers(0, 2)
+        ),
         unique_by=lambda call: call[1],
         max_size=12,
     ),
     size=st.integers(1, 5),
 )
 async def test_paging_by_whatever_ids_other_programs_make(unit_of_work, customer, calls, size):
-    user_id, key = customer
+    user_id, _ = customer
     async with unit_of_work() as session:
-        await session.exec(delete(ApiCall))
-        for milliseconds, call_id in calls:
+        await session.exec(delete(ApiKeyMetadata))
+        keys = [(await make_key(session, User(id=user_id)))[0] for _ in range(3)]
+        for milliseconds, call_id, key in calls:
             moment = NOON + timedelta(milliseconds=milliseconds)
-            await make_call(session, key, id=call_id, created_at=moment)
+            await make_call(session, keys[key], id=call_id, created_at=moment)
     newest_first = sorted(calls, key=lambda call: (call[0], call[1].encode()), reverse=True)
     read = await pages(unit_of_work, user_id, size)
-    assert [call for page in read for call in page] == [call_id for _, call_id in newest_first]
+    assert [call for page in read for call in page] == [call_id for _, call_id, _ in newest_first]
 
 
 async def test_call_that_comes_while_someone_pages_moves_nothing(unit_of_work, customer):
