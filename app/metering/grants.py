@@ -96,6 +96,7 @@ class Grant:
         "owner_id",
         "quota",
         "refusal_code",
+        "seen",
         "stale_at",
         "terms",
         "tier",
@@ -122,6 +123,8 @@ class Grant:
         self.bucket = Bucket()
         self.in_work = 0
         self.flood: Flood | None = None
+        self.seen = 0
+        """The hash of the columns that `fill` took, to notice that nothing has changed."""
         self.checked_at = 0.0
         self.stale_at = 0.0
         self.used_at = 0.0

@@ -246,11 +246,18 @@ class KeyCache:
 
     def _learn(self, digest: bytes, row: Row, asked_at: float) -> Grant:
         grant = self._grants.get(digest)
+        seen = hash(tuple(row[1:13]))
+        if grant is not None and grant.seen == seen:  # as nearly always: nothing has changed
+            grant.quota.learn(int(row[13] or 0), asked_at)
+            if asked_at >= grant.stale_at:
+                grant.checked_at = asked_at
+            return grant
         is_trial = row[2] == b"t"
         if grant is None or grant.key_id != text(row[1]) or grant.is_trial != is_trial:
             grant = Grant()  # calls that are in work keep the one that they came with
         quota = self._quota_of(row)
         quota.learn(int(row[13] or 0), asked_at)
+        grant.seen = seen
         grant.fill(row, quota, self._terms_of(text(row[3]), is_trial=is_trial))
         if asked_at >= grant.stale_at:
             grant.checked_at = asked_at

@@ -12,12 +12,12 @@ from app.core.ids import new_call_id
 from app.keys.format import is_well_formed
 from app.metering.address import client_address
 from app.metering.answer import Answer
-from app.metering.asgi import ASGIApp, Receive, Scope, Send
+from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
-from app.metering.credentials import read_credentials, without_key
+from app.metering.credentials import read_credentials, read_quickly, without_key
 from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
@@ -95,10 +95,11 @@ class Meter:
         call = self._begin(scope)
         answer = Answer(call, send, self.recorder)
         try:
-            key = await self._identify(call, scope)
+            headers = await self._identify(call, scope)
+            self._admit(call, scope)
             body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
             answer.take_place()
-            inner_scope = self._inner_scope(scope, call, key)
+            inner_scope = self._inner_scope(scope, call, headers)
         except LatchkeyError as refusal:
             await answer.refuse(refusal, is_early=True)
             return
@@ -109,23 +110,34 @@ class Meter:
         route = self._routes.find(scope["path"], scope["method"])
         return Call(new_call_id(created_ms), created_ms, scope["method"], route)
 
-    async def _identify(self, call: Call, scope: Scope) -> str:
-        """The key of an admitted call. Raises the refusal of any other, knowing whose it is."""
-        credentials = read_credentials(scope)
-        key = credentials.key
-        if key is not None:
-            digest = hashlib.sha256(key.encode("latin-1")).digest()
-            grant = self.keys.known(digest)
-            if grant is None and is_well_formed(key):
-                grant = await self.keys.find(digest)
-            if grant is not None:
-                call.belongs_to(grant)
-        if credentials.refusal is not None:
-            raise credentials.refusal
-        if key is None or call.grant is None:
+    async def _identify(self, call: Call, scope: Scope) -> Headers:
+        """Find out whose key it is: the headers without it. Raises the refusal of any other."""
+        ordinary = read_quickly(scope)
+        if ordinary is not None:
+            key, headers = ordinary
+            await self._look_up(call, key)
+        else:
+            credentials = read_credentials(scope)
+            if credentials.key is not None:
+                await self._look_up(call, credentials.key.encode("latin-1"))
+            if credentials.refusal is not None:
+                raise credentials.refusal
+            headers = [
+                header
+                for header in without_key(scope["headers"], credentials.key or "")
+                if header[0] != b"x-request-id"
+            ]
+        if call.grant is None:
             raise InvalidKey
-        self._admit(call, scope)
-        return key
+        return headers
+
+    async def _look_up(self, call: Call, key: bytes) -> None:
+        digest = hashlib.sha256(key).digest()
+        grant = self.keys.known(digest)
+        if grant is None and is_well_formed(key.decode("latin-1")):
+            grant = await self.keys.find(digest)
+        if grant is not None:
+            call.belongs_to(grant)
 
     def _admit(self, call: Call, scope: Scope) -> None:
         """Raise the refusal that the call's key gets now, here, if any."""
@@ -137,20 +149,17 @@ class Meter:
         grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
         self._chores.note_use(grant.key_id, call.created_ms)
 
-    def _inner_scope(self, scope: Scope, call: Call, key: str) -> Scope:
+    def _inner_scope(self, scope: Scope, call: Call, headers: Headers) -> Scope:
         """What the inner app sees: the caller instead of the key, and our request id.
 
-        No server extensions: their messages would pass by the gate.
+        No server extensions: their messages would pass by the gate. Raises QuotaExceeded.
         """
-        headers = [
-            header for header in without_key(scope["headers"], key) if header[0] != b"x-request-id"
-        ]
         headers.append((b"x-request-id", call.id.encode()))
         return {
             **scope,
             "headers": headers,
             "extensions": {},
-            "state": dict(self._lifespan.state),
+            "state": self._lifespan.state.copy(),
             "latchkey": call.admit(),
         }
 

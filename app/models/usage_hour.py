@@ -11,9 +11,10 @@ from app.models.record import OUR_SCHEMA, Record
 class UsageHour(Record, table=True):
     """Calls of a live or trial key in an hour, by route and class of status (2 for 2xx).
 
-    Read it after `latchkey.fold_usage()`. `latency_ms` is the sum. `latency_counts[n]`, n from
-    0, are the calls with a latency in (2^((n-1)/4), 2^(n/4)] ms; the last of 80 also those above.
-    A bucket's geometric middle, 2^((n-0.5)/4), is within 9.1 % of every latency in it.
+    Read it after `latchkey.fold_usage()`. `latency_ms` is the sum. `latency_counts` says how many
+    calls lie in each of `latency_buckets`, in no order: bucket n, from 0, has the latencies in
+    (2^((n-1)/4), 2^(n/4)] ms; the first also all below, 79, the last, also all above. A bucket's
+    geometric middle, 2^((n-0.5)/4), is within 9.1 % of every latency between its bounds.
     """
 
     __tablename__ = "UsageHour"
@@ -26,4 +27,5 @@ class UsageHour(Record, table=True):
     calls: int = Field(sa_type=BigInteger)
     units: int = Field(sa_type=BigInteger)
     latency_ms: int = Field(sa_type=BigInteger)
+    latency_buckets: list[int] = Field(sa_type=ARRAY(SmallInteger))
     latency_counts: list[int] = Field(sa_type=ARRAY(BigInteger))

@@ -1,6 +1,7 @@
 """Clients that call in a loop, whatever happens, and remember what they were told."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class Callers:
     answered: list[Answered] = field(default_factory=list)
     broken: int = 0
     """Calls that were sent and got no answer."""
+    longest_seconds: float = 0.0
+    """The longest that a call took until its answer."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
@@ -66,6 +69,7 @@ class Callers:
                 await self._call(client, key_id)
 
     async def _call(self, client: httpx.AsyncClient, key_id: str) -> None:
+        began = time.monotonic()
         try:
             reply = await client.post(f"{self.url}/api/v1/screen", json={"name": "Jane Doe"})
         except httpx.ConnectError:
@@ -74,5 +78,6 @@ class Callers:
             self.broken += 1
         else:
             request_id = reply.headers["x-request-id"]
+            self.longest_seconds = max(self.longest_seconds, time.monotonic() - began)
             self.answered.append(Answered(request_id, reply.status_code, key_id))
         self._news.set()

@@ -9,9 +9,22 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from app.billing.plans import Plans, Tier, TrialTerms
 from app.metering.asgi import ASGIApp
 from app.metering.meter import Meter
 from tests.factories import make_key, make_trial_key, make_user, make_workspace
+
+PLENTY = 1_000_000
+
+
+def plans(*, units: int = PLENTY, rate: int = PLENTY, trial_units: int = PLENTY) -> Plans:
+    """Plans whose tiers all give the same."""
+    tiers = [
+        Tier(name, name, "", 0, 0, "", "", units, rate, 10, 30)
+        for name in ("free", "standard", "enterprise")
+    ]
+    return Plans(tuple(tiers), TrialTerms(days=14, units=trial_units, data_days=30))
+
 
 StartMeter = Callable[..., Awaitable[Meter]]
 
@@ -19,6 +32,7 @@ StartMeter = Callable[..., Awaitable[Meter]]
 @asynccontextmanager
 async def running(inner: ASGIApp, url: str, **options: Any) -> AsyncIterator[Meter]:
     options.setdefault("max_body_bytes", 1024)
+    options.setdefault("plans", plans)
     meter = Meter(inner, database_url=lambda: url, **options)
     await meter.start()
     try:
@@ -82,6 +96,19 @@ class Tables:
 
     async def trial_calls(self) -> list[dict[str, Any]]:
         return await self.execute('SELECT * FROM latchkey."TrialApiCall" ORDER BY id')
+
+    async def usage(self) -> tuple[int, int, int, int]:
+        """Calls and units by the hour, and calls and units by period; all keys together."""
+        await self.execute("SELECT latchkey.fold_usage()")
+        [row] = await self.execute(
+            "SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(units), 0) AS units "
+            'FROM latchkey."UsageHour"'
+        )
+        [period] = await self.execute(
+            "SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(units), 0) AS units "
+            'FROM latchkey."UsagePeriod"'
+        )
+        return int(row["calls"]), int(row["units"]), int(period["calls"]), int(period["units"])
 
 
 @pytest.fixture

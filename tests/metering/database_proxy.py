@@ -2,8 +2,9 @@
 
 import asyncio
 from contextlib import suppress
+from urllib.parse import quote
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 _READY_FOR_QUERY = b"Z\x00\x00\x00\x05"
 
@@ -44,10 +45,11 @@ class DatabaseProxy:
     def url(self) -> str:
         """How to reach the database through here."""
         port = self._server.sockets[0].getsockname()[1]
-        known = {name: str(value) for name, value in self._upstream.items()}
-        return make_conninfo(
-            "", **{**known, "host": "127.0.0.1", "port": str(port), "sslmode": "disable"}
-        )
+        who = quote(str(self._upstream.get("user", "")), safe="")
+        if password := self._upstream.get("password"):
+            who += f":{quote(str(password), safe='')}"
+        database = quote(str(self._upstream["dbname"]), safe="")
+        return f"postgresql://{who}@127.0.0.1:{port}/{database}?sslmode=disable"
 
     def lose_answers_to(self, text: str, times: int) -> None:
         self._text = text.encode()

@@ -1,0 +1,142 @@
+"""How much a key may call."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.metering.asgi import Receive, Scope, Send
+from app.metering.limits import Bucket, Quota
+from app.metering.problems import QuotaExceeded, RateLimited
+from tests.factories import make_subscription, make_user
+from tests.metering.apps import App, answering, body, start
+from tests.metering.client import ask
+from tests.metering.conftest import Key, StartMeter, Tables, plans
+
+
+async def test_units_of_an_account_are_spent_exactly(
+    start_meter: StartMeter, live_key: Key, tables: Tables
+) -> None:
+    meter = await start_meter(answering(), plans=lambda: plans(units=10))
+    replies = await asyncio.gather(*(ask(meter, key=live_key.secret) for _ in range(25)))
+    refused = [reply for reply in replies if reply.status == 429]
+    assert (len(refused), len(replies) - len(refused)) == (15, 10)
+    assert {reply.json()["code"] for reply in refused} == {"quota_exceeded"}
+    assert {reply.headers["x-quota-remaining"] for reply in refused} == {"0"}
+    left = int(refused[0].headers["retry-after"])
+    month_end = (datetime.now(UTC).replace(day=1) + timedelta(days=32)).replace(
+        day=1, hour=0, minute=0, second=0
+    )
+    assert abs(left - (month_end - datetime.now(UTC)).total_seconds()) < 10
+    assert (await tables.usage())[3] == 10
+    assert (await ask(meter, "GET", "/api/v1/lists", key=live_key.secret)).status == 200
+
+
+async def test_free_answers_give_their_units_back(start_meter: StartMeter, live_key: Key) -> None:
+    meter = await start_meter(answering(500), plans=lambda: plans(units=1))
+    for _ in range(3):
+        reply = await ask(meter, key=live_key.secret)
+        assert (reply.status, reply.headers["x-quota-remaining"]) == (500, "1")
+
+
+async def test_trials_share_their_workspaces_units_for_good(
+    start_meter: StartMeter, trial_key: Key, tables: Tables
+) -> None:
+    meter = await start_meter(answering(), plans=lambda: plans(trial_units=2))
+    replies = [await ask(meter, key=trial_key.secret) for _ in range(3)]
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    assert "retry-after" not in replies[2].headers
+    assert replies[0].headers["ratelimit-policy"] == '"requests";q=1000000;w=1, "units";q=2'
+    [workspace] = await tables.execute('SELECT * FROM "TrialWorkspace"')
+    ends = workspace["expiresAt"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert replies[0].headers["x-trial-ends"] == ends
+
+
+async def test_other_nodes_use_is_learned(
+    start_meter: StartMeter, live_key: Key, tables: Tables
+) -> None:
+    first = await start_meter(answering(), plans=lambda: plans(units=4))
+    second = await start_meter(answering(), plans=lambda: plans(units=4))
+    statuses = []
+    for _ in range(3):
+        statuses += [(await ask(meter, key=live_key.secret)).status for meter in (first, second)]
+    # Each learns of the other with its own flush: at most what was in flight is too much.
+    assert statuses.count(200) <= 5
+    assert (await tables.usage())[3] == statuses.count(200)
+
+
+async def test_period_of_a_yearly_plan_is_a_month(
+    start_meter: StartMeter, live_key: Key, tables: Tables, unit_of_work: Any
+) -> None:
+    began = datetime.now(UTC) - timedelta(days=75)
+    async with unit_of_work() as session:
+        owner = await make_user(session)
+        await make_subscription(
+            session,
+            owner,
+            current_period_start=began,
+            current_period_end=began + timedelta(days=365),
+        )
+    await tables.execute('UPDATE "ApiKeyMetadata" SET "userId" = %s', owner.id)
+    await ask(await start_meter(answering()), key=live_key.secret)
+    [period] = await tables.execute('SELECT * FROM latchkey."UsagePeriod"')
+    assert timedelta(days=12) < datetime.now(UTC) - period["startsAt"].replace(tzinfo=UTC)
+    assert period["startsAt"].day == began.day
+
+
+async def test_requests_over_the_rate_are_refused_for_a_while(
+    start_meter: StartMeter, live_key: Key
+) -> None:
+    meter = await start_meter(answering(), plans=lambda: plans(rate=3))
+    replies = await asyncio.gather(*(ask(meter, key=live_key.secret) for _ in range(8)))
+    refused = [reply for reply in replies if reply.status == 429]
+    assert len(refused) >= 4
+    assert refused[0].json()["code"] == "rate_limited"
+    assert refused[0].headers["retry-after"] == "1"
+    assert refused[0].headers["ratelimit"].startswith('"requests";r=0;t=1, "units";r=')
+
+
+@pytest.mark.parametrize("catches", [True, False])
+async def test_reserving_more_than_is_left_is_429_whatever_the_app_makes_of_it(
+    start_meter: StartMeter, live_key: Key, tables: Tables, catches: bool
+) -> None:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope["latchkey"].reserve(11)
+        except Exception:
+            if not catches:
+                raise
+            await start(send, 500)
+            await body(send, b"oops")
+
+    meter = await start_meter(App(serve), plans=lambda: plans(units=10))
+    reply = await ask(meter, key=live_key.secret)
+    assert (reply.status, reply.json()["code"]) == (429, "quota_exceeded")
+    assert [row["statusCode"] for row in await tables.calls()] == [429]
+    assert reply.headers["x-quota-remaining"] == "10"
+
+
+def test_bucket_lets_a_seconds_burst_through_and_then_the_rate() -> None:
+    bucket = Bucket()
+    for _ in range(5):
+        bucket.take(5, 100.0)
+    with pytest.raises(RateLimited):
+        bucket.take(5, 100.1)
+    bucket.take(5, 100.2)
+    with pytest.raises(RateLimited):
+        bucket.take(5, 100.3)
+
+
+def test_quota_does_not_believe_older_news() -> None:
+    quota = Quota("scope", "start", 0, ("scope", "start"))
+    quota.learn(10, asked_at=1.0)
+    quota.settled_at = 5.0
+    quota.learn(7, asked_at=4.0)
+    assert quota.total == 10
+    quota.learn(7, asked_at=6.0)
+    assert quota.total == 7
+    quota.reserve(3, 10, now_ms=0)
+    with pytest.raises(QuotaExceeded):
+        quota.reserve(1, 10, now_ms=0)
+    quota.reserve(0, 10, now_ms=0)
