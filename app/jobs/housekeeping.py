@@ -12,7 +12,8 @@ LONGEST_JOB_MINUTES = 10
 """Longer than any task of ours can take."""
 
 _LEFT_BEHIND = """
-    SELECT job.id FROM procrastinate_jobs job JOIN procrastinate_events event ON event.job_id = job.id
+    SELECT job.id
+    FROM procrastinate_jobs job JOIN procrastinate_events event ON event.job_id = job.id
     WHERE job.status = 'doing' AND event.type = 'started'
     GROUP BY job.id HAVING max(event.at) < now() - %(minutes)s * interval '1 minute'
 """

@@ -1,11 +1,12 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
 from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
-from app.metering.asgi import Headers, Message, Send
+from app.metering.asgi import Headers, Message, Send, content_type_of
 from app.metering.call import Call
 from app.metering.floods import repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
-from app.metering.recorder import Recorder, Repeated
+from app.metering.recorder import CallRow, Recorder, Repeated
+from app.metering.redaction import Mode, stored_body
 
 HELD_BYTES = 64 * 1024
 """Answers up to this size are held whole until their row is committed."""
@@ -32,13 +33,23 @@ class Answer:
     then its row has the status and units known at the first part, and the latency follows.
     """
 
-    __slots__ = ("_call", "_has_place", "_held", "_phase", "_recorder", "_send", "_start",
-                 "client_gone")  # fmt: skip
+    __slots__ = (
+        "_call",
+        "_has_place",
+        "_held",
+        "_mode",
+        "_phase",
+        "_recorder",
+        "_send",
+        "_start",
+        "client_gone",
+    )  # fmt: skip
 
-    def __init__(self, call: Call, send: Send, recorder: Recorder) -> None:
+    def __init__(self, call: Call, send: Send, recorder: Recorder, mode: Mode = "off") -> None:
         self._call = call
         self._send = send
         self._recorder = recorder
+        self._mode = mode
         self._has_place = False
         self._start: Message | None = None
         self._held = b""
@@ -104,7 +115,7 @@ class Answer:
                 await self.refuse(self._call.refusal)
                 return
             try:
-                await self._record(status)
+                await self._record(status, is_whole=not more)
             except RecordingUnavailable as unavailable:
                 await self.refuse(unavailable)
             else:
@@ -130,8 +141,11 @@ class Answer:
                 self._recorder.give_back(grant)
             await self._recorder.repeat(Repeated(self._call.id, times))
 
-    async def _record(self, status: int) -> None:
-        """Commit the row of an answer with this status. Raises RecordingUnavailable."""
+    async def _record(self, status: int, *, is_whole: bool = False) -> None:
+        """Commit the row of an answer with this status. Raises RecordingUnavailable.
+
+        `is_whole`: what is held is all that the inner app answers.
+        """
         grant = self._call.grant
         if grant is None:
             raise RuntimeError("only a call with a known key has a row")
@@ -140,13 +154,26 @@ class Answer:
             self._recorder.take_place(grant)
         self._has_place = False  # from here on the row is written, whoever still waits
         try:
-            await self._recorder.write(self._call.row(status))
+            await self._recorder.write(self._row(status, is_whole=is_whole))
         except RecordingUnavailable as error:
             if had_place:
                 raise OutcomeUnknown from error
             raise
         finally:
             self._recorder.give_back(grant)
+
+    def _row(self, status: int, *, is_whole: bool) -> CallRow:
+        """The row, with what may be stored of the bodies."""
+        call, mode = self._call, self._mode
+        if mode == "off":
+            return call.row(status)
+        sensitive = call.route.sensitive
+        request = stored_body(call.request_body, call.request_type, sensitive=sensitive, mode=mode)
+        answer = None
+        if is_whole and len(self._held) <= HELD_BYTES:
+            kind = content_type_of(self._started()["headers"])
+            answer = stored_body(self._held, kind, sensitive=sensitive, mode=mode)
+        return call.row(status, request, answer)
 
     async def _let_go(self, *, more: bool) -> None:
         """Send what was held."""

@@ -23,6 +23,7 @@ def build_meter(settings: Settings) -> Meter:
             direct_url=direct_url,
             max_body_bytes=settings.max_body_bytes,
             trusted_proxy_hops=settings.trusted_proxy_hops,
+            record_bodies=settings.record_bodies,
         )
     except ValueError as error:
         raise ApiAppUnusable(f"API_APP={settings.api_app}: {error}") from error

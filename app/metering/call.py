@@ -24,6 +24,8 @@ class Call:
         "method",
         "quota",
         "refusal",
+        "request_body",
+        "request_type",
         "reserved",
         "route",
         "started",
@@ -40,6 +42,8 @@ class Call:
         self.refusal: QuotaExceeded | None = None
         """What the inner app was told when it asked for more units than there are."""
         self.reserved = 0
+        self.request_body = b""
+        self.request_type = ""
         self.started = time.perf_counter()
 
     def belongs_to(self, grant: Grant) -> None:
@@ -71,12 +75,14 @@ class Call:
         """What an answer with this status costs: 2xx and 3xx their units, all others nothing."""
         return 0 if status >= _FIRST_FREE_STATUS or self.caller is None else self.reserved
 
-    def row(self, status: int) -> CallRow:
-        """The row of this call, answered with this status now. It takes over what is reserved."""
+    def row(self, status: int, request: str | None = None, answer: str | None = None) -> CallRow:
+        """The row of this call, answered with this status now. It takes over what is reserved.
+
+        `request` and `answer` are what is stored of the bodies, as JSON text.
+        """
         grant, quota = self._known(), self.quota
         assert quota is not None  # noqa: S101  # it comes with the grant
         units = self.units(status)
-        # What is stored of the bodies comes in here.
         return CallRow(
             self.id,
             grant,
@@ -88,8 +94,8 @@ class Call:
             units,
             self.created_ms,
             self.reserved,
-            None,
-            None,
+            request,
+            answer,
         )
 
     def headers(self, status: int) -> Headers:

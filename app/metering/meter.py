@@ -12,7 +12,7 @@ from app.core.ids import new_call_id
 from app.keys.format import is_well_formed
 from app.metering.address import client_address
 from app.metering.answer import Answer
-from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send
+from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send, content_type_of
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
@@ -24,6 +24,7 @@ from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
 from app.metering.problems import ClientGone, InternalError, InvalidKey
 from app.metering.recorder import PLACES, Recorder
+from app.metering.redaction import Mode
 from app.metering.routes import Routes
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Meter:
         direct_url: Callable[[], str] | None = None,
         plans: Callable[[], Plans] = get_plans,
         trusted_proxy_hops: int = 0,
+        record_bodies: Mode = "off",
         places: int = PLACES,
         database_seconds: float = DATABASE_SECONDS,
     ) -> None:
@@ -57,6 +59,7 @@ class Meter:
         self._direct_url = direct_url or database_url
         self._max_body_bytes = max_body_bytes
         self._trusted_hops = trusted_proxy_hops
+        self._record_bodies: Mode = record_bodies
         self._routes = Routes.of(inner)
         self._lifespan = InnerLifespan(inner)
         self.clock = DatabaseClock()
@@ -93,11 +96,12 @@ class Meter:
             await send({"type": "websocket.close", "code": 1008})
             return
         call = self._begin(scope)
-        answer = Answer(call, send, self.recorder)
+        answer = Answer(call, send, self.recorder, self._record_bodies)
         try:
             headers = await self._identify(call, scope)
             self._admit(call, scope)
             body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
+            call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
             inner_scope = self._inner_scope(scope, call, headers)
         except LatchkeyError as refusal:

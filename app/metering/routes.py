@@ -16,7 +16,7 @@ class Route:
 
     template: str
     units: int = DEFAULT_UNITS
-    sensitive: tuple[str, ...] = ()
+    sensitive: frozenset[str] = frozenset()
 
 
 OTHER = Route("(other)")
@@ -91,4 +91,4 @@ def _route_of(template: str, method: str, operation: Mapping[str, Any]) -> Route
     sensitive = ours.get("sensitive", ())
     if not isinstance(sensitive, list | tuple) or not all(isinstance(it, str) for it in sensitive):
         raise ValueError(f"x-latchkey of {method} {template}: sensitive must be a list of names")
-    return Route(template, units, tuple(sensitive))
+    return Route(template, units, frozenset(sensitive))

@@ -1,10 +1,10 @@
 """What every page's state shares: who is signed in, failures in words, and showing once."""
 
+import asyncio
 import logging
 from datetime import datetime
 
 import reflex as rx
-from reflex_base.event import EventSpec
 from reflex_base.event.context import EventContext
 
 from app.accounts.sessions import CurrentUser
@@ -39,9 +39,11 @@ class PortalState(rx.State):
         self.failure = str(message)[:300]
 
     @public
-    def dismiss_failure(self) -> None:
+    async def dismiss_failure(self) -> None:
         """Take the banner away."""
         self.failure = ""
+        # a failure that was sent past the state is only in the browser
+        await self._show_once("failure", "")
 
     def _require_user(self) -> CurrentUser:
         return require_caller()
@@ -56,17 +58,29 @@ class PortalState(rx.State):
         await EventContext.get().emit_delta(delta)
 
 
-def answer_failure(exception: Exception) -> EventSpec:
-    """Reflex's backend exception handler: the failure's words in the page's banner."""
-    if isinstance(exception, NotSignedIn):
-        return rx.redirect("/sign-in/", replace=True)
+def answer_failure(exception: Exception) -> None:
+    """Reflex's backend exception handler: the failure's words in the page's banner.
+
+    They go straight to the browser: an event would be handled with the same request data,
+    fail in the same way, and be answered by another, for ever.
+    """
     words = UNEXPECTED
     if isinstance(exception, LatchkeyError):
         words = exception.detail
-    else:
+    elif not isinstance(exception, NotSignedIn):
         logger.error("An event handler failed", exc_info=exception)
-    event: EventSpec = PortalState.show_failure(words)
-    return event
+    sending = asyncio.create_task(_send_words(words))
+    _sending.add(sending)
+    sending.add_done_callback(_sending.discard)
+
+
+async def _send_words(words: str) -> None:
+    delta = {PortalState.get_full_name(): {"failure" + _VAR_SUFFIX: words}}
+    await EventContext.get().emit_delta(delta)
+
+
+_sending: set[asyncio.Task[None]] = set()
+"""Tasks that nobody awaits are kept here, or they may be collected before they end."""
 
 
 def iso(moment: datetime | None) -> str:
