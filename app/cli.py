@@ -18,8 +18,9 @@ from app.core import database, embedded, migrations
 from app.core.errors import LatchkeyError
 from app.core.logging import configure_logging
 from app.core.settings import ROOT, Settings, get_settings
+from app.http_protocol import BoundedHeadProtocol
 
-MAX_EVENT_BYTES = 1024 * 1024
+MAX_EVENT_BYTES = 64 * 1024
 DRAIN_SECONDS = 20
 
 cli = typer.Typer(
@@ -180,8 +181,10 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         port=settings.port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         ws_max_size=MAX_EVENT_BYTES,
+        # a small compressed message must not become a large one
+        ws_per_message_deflate=False,
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -16,8 +16,6 @@ import httpx
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 STOP_SECONDS = 30
-OWN_SETTINGS = ("HOST", "PORT", "PUBLIC_URL", "DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL",
-                "SMTP_URL", "SECRET_KEY", "API_APP", "WATCHLISTS", "VAR_DIR")  # fmt: skip
 
 
 @dataclass
@@ -41,13 +39,12 @@ def running_portal(folder: Path, *command: str, **settings: str) -> Iterator[Por
     """Start `python -m app COMMAND`, wait until it is ready, stop it with SIGTERM at the end."""
     port = free_port()
     portal_settings = {"PORT": str(port), "VAR_DIR": str(folder / "var"), **settings}
-    kept = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
     log = folder / "portal.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", *(command or ("serve", "--no-build"))],
             cwd=ROOT,
-            env={**kept, **portal_settings},
+            env={**os.environ, **portal_settings},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -21,7 +21,7 @@ from app.cli import cli
 from app.core import database
 from app.ui.build import build_frontend
 from tests.api.browser import make_settings
-from tests.portal import OWN_SETTINGS, ROOT, free_port, running_portal
+from tests.portal import ROOT, free_port, running_portal
 
 COMMANDS = ["serve", "api", "worker", "migrate", "doctor"]
 NOWHERE = "postgresql://me:hidden@127.0.0.1:1/none"
@@ -34,18 +34,18 @@ def run(folder: Path, *command: str, **settings: str) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "app", *command],
         cwd=ROOT,
-        env=environment(**{"PORT": str(free_port()), "VAR_DIR": str(folder / "var"), **settings}),
+        env={
+            **os.environ,
+            "PORT": str(free_port()),
+            "VAR_DIR": str(folder / "var"),
+            **settings,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=SECONDS,
         check=False,
     )
-
-
-def environment(**settings: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
-    return {**kept, **settings}
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def test_worker_leaves_cleanly(tmp_path: Path, database_url: str, how: int) -> N
     worker = subprocess.Popen(
         [sys.executable, "-m", "app", "worker"],
         cwd=ROOT,
-        env=environment(VAR_DIR=str(tmp_path), DATABASE_URL=database_url),
+        env={**os.environ, "VAR_DIR": str(tmp_path), "DATABASE_URL": database_url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -23,6 +23,9 @@ def parse_address(raw: str) -> str:
             "This does not look like an email address. Check it and try again.",
             fields={"email": "must be an address like name@example.com"},
         ) from error
+    if "=?" in parsed.local_part:
+        # a mail program would decode it, and the link would go to another address
+        raise InvalidRequest(fields={"email": "must be an address like name@example.com"})
     return parsed.normalized.lower()
 
 

@@ -11,7 +11,15 @@ from app.core.errors import NotFound
 from app.core.settings import LOOPBACK_NAMES, Settings, get_settings
 from app.integrations.mail import list_stored
 
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host")
+FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "cf-connecting-ip",
+)
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,7 +34,7 @@ def require_this_machine(
     caller = request.client.host if request.client else ""
     is_here = {asked_name(request), caller} <= LOOPBACK_NAMES
     is_forwarded = any(name in request.headers for name in FORWARDED)
-    if not settings.is_local or not is_here or is_forwarded:
+    if settings.smtp_url or not settings.is_local or not is_here or is_forwarded:
         raise NotFound
     return settings
 

@@ -1,8 +1,10 @@
 """Who may send what from a browser: the Origin rule for every POST."""
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.client import asked_name
 from app.api.errors import answer, wants_page
@@ -11,6 +13,7 @@ from app.core.settings import LOOPBACK_NAMES, Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOKS_PREFIX = "/webhooks/"
+MAX_FORM_BYTES = 64 * 1024
 
 
 class ForeignOrigin(LatchkeyError):
@@ -20,6 +23,15 @@ class ForeignOrigin(LatchkeyError):
     code = "foreign_origin"
     title = "Not from this site"
     default_detail = "Open the page itself and try again: this request did not come from it."
+
+
+class NotASmallForm(LatchkeyError):
+    """What came is not a form as our pages send them, or it is too large for one."""
+
+    status = 413
+    code = "body_too_large"
+    title = "Not a small form"
+    default_detail = "Send the page's form itself: urlencoded, with its length, at most 64 KiB."
 
 
 class OriginGuard:
@@ -35,16 +47,24 @@ class OriginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
-        if scope["type"] == "http" and (early := self._answer(Request(scope))) is not None:
-            await early(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        early = self._answer(request)
+        if early is not None:
+            await early(scope, receive, send)
+            return
+        asked_host = request.headers.get("host", "")
+        await self._app(scope, receive, _without_host(send, asked_host))
 
     def _answer(self, request: Request) -> Response | None:
         if request.method not in SAFE_METHODS:
-            is_ours = request.headers.get("origin") == self._settings.public_url
-            is_signed = request.scope["path"].startswith(WEBHOOKS_PREFIX)
-            return None if is_ours or is_signed else answer(request, ForeignOrigin())
+            if request.scope["path"].startswith(WEBHOOKS_PREFIX):
+                return None
+            if request.headers.getlist("origin") != [self._settings.public_url]:
+                return answer(request, ForeignOrigin())
+            return None if _is_small_form(request) else answer(request, NotASmallForm())
         if self._is_other_loopback_name(request):
             return self._send_on(request.scope)
         return None
@@ -61,3 +81,38 @@ class OriginGuard:
             return None
         target = self._settings.public_url + path
         return RedirectResponse(f"{target}?{query}" if query else target, status_code=307)
+
+
+def _is_small_form(request: Request) -> bool:
+    """Whether the body is bounded before it is read; multipart parts would go to the disk."""
+    headers = request.headers
+    length = headers.get("content-length", "0")
+    is_bounded = "transfer-encoding" not in headers and length.isdigit()
+    is_multipart = headers.get("content-type", "").lower().startswith("multipart/")
+    return is_bounded and int(length) <= MAX_FORM_BYTES and not is_multipart
+
+
+def _without_host(send: Send, host: str) -> Send:
+    """Redirects to the very host that was asked for, made relative.
+
+    The pages' files redirect to the host and scheme that they were asked by: behind TLS that
+    is the wrong scheme, and a forged Host would lead elsewhere.
+    """
+
+    async def send_relative(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, _relative(name, value, host)) for name, value in message["headers"]]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_relative
+
+
+def _relative(name: bytes, value: bytes, host: str) -> bytes:
+    if name.lower() != b"location":
+        return value
+    parts = urlsplit(value.decode("latin-1"))
+    if parts.netloc != host:
+        return value
+    local = parts._replace(scheme="", netloc="", path="/" + parts.path.lstrip("/"))
+    return local.geturl().encode("latin-1")

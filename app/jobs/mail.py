@@ -1,5 +1,6 @@
 """Mail jobs. They are given ids only; a token is made at the moment of sending."""
 
+import logging
 from urllib.parse import quote
 
 from procrastinate import Blueprint, RetryStrategy
@@ -11,6 +12,8 @@ from app.integrations.mail import make_mailer
 from app.integrations.mail.render import render_mail
 
 RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
+
+logger = logging.getLogger(__name__)
 
 
 def make_tasks() -> Blueprint:
@@ -37,4 +40,8 @@ async def send_sign_in_link(link_id: str) -> None:
         minutes=LINK_MINUTES,
         site=settings.public_url,
     )
-    await make_mailer(settings).send(mail)
+    try:
+        await make_mailer(settings).send(mail)
+    except Exception as error:
+        logger.warning("Mail of request %s was not handed on, trying again: %s", link_id, error)
+        raise

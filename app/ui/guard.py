@@ -23,7 +23,7 @@ from reflex.state import BaseState, StateUpdate
 from reflex_base.event import Event, EventSpec
 from reflex_base.registry import RegistrationContext
 from starlette.requests import cookie_parser
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.addresses import safe_next
 from app.accounts.sessions import CurrentUser, find_session
@@ -35,6 +35,11 @@ Access = Literal["public", "signed_in"]
 
 SIGN_IN = "/sign-in/"
 DIGEST_COOKIE = "session-digest"
+KEPT = frozenset(
+    {b"host", b"origin", b"user-agent", b"upgrade", b"connection", b"sec-websocket-protocol"}
+)
+"""The handshake's headers that Reflex is given: it keeps all that it gets with the state."""
+LONGEST_HEADER = 500
 _ROOT = "reflex___state____state"
 _ON_LOAD = f"{_ROOT}.reflex___state____on_load_internal_state"
 NAVIGATION_EVENTS = frozenset(
@@ -102,13 +107,13 @@ class SocketGuard:
         if headers.get(b"origin", b"").decode("latin-1") != self._origin:
             await send({"type": "websocket.close", "code": 1008})
             return
-        await self._app(await self._bound(scope), receive, send)
+        await self._app(await self._bound(scope), text_only(receive), send)
 
     async def _bound(self, scope: Scope) -> Scope:
         """The scope with the digest in place of the cookie, and the state bound to it."""
         cookies = [value for name, value in scope["headers"] if name == b"cookie"]
         digest = await self._live_digest(b"; ".join(cookies).decode("latin-1"))
-        kept = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+        kept = [(name, value[:LONGEST_HEADER]) for name, value in scope["headers"] if name in KEPT]
         query = [
             (name, sha256_hex(f"{value} {digest}") if name == "token" else value)
             for name, value in parse_qsl(scope["query_string"].decode("latin-1"))
@@ -126,6 +131,22 @@ class SocketGuard:
             return ""
         digest = sha256_hex(token)
         return digest if await _find_caller(digest) else ""
+
+
+def text_only(receive: Receive) -> Receive:
+    """The socket's messages, until one is binary: those our pages never send.
+
+    Announced attachments (packets 45 and 46) would be gathered without a bound.
+    """
+
+    async def receive_text() -> Message:
+        message = await receive()
+        is_attachment = (message.get("text") or "").startswith(("45", "46"))
+        if message.get("bytes") is not None or is_attachment:
+            return {"type": "websocket.disconnect", "code": 1003}
+        return message
+
+    return receive_text
 
 
 class EventGuard(Middleware):

@@ -17,12 +17,12 @@ def add_pages(app: rx.App) -> None:
         app.add_page(page, **look)
     app.add_page(
         overview_page,
-        on_load=[PortalState.load_user, OverviewState.load],
+        on_load=[PortalState.load_user, KeysState.enter, OverviewState.load],
         **page_look("/overview", title="Overview", description="Your calls at a glance."),
     )
     app.add_page(
         keys_page,
-        on_load=[PortalState.load_user, KeysState.load],
+        on_load=[PortalState.load_user, KeysState.enter],
         **page_look("/keys", title="Keys", description="Your API keys."),
     )
     app.add_page(

@@ -20,6 +20,7 @@ def test_address_is_stored_in_lower_case_without_blanks():
         "a b@example.com",
         "a@b@c.com",
         "ada@example.com\nBcc: x@y.com",
+        "=?utf-8?q?=61lice?=@example.com",
     ],
 )
 def test_what_is_no_address_is_refused_on_its_field(raw):

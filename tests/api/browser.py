@@ -20,9 +20,9 @@ PUBLIC_URL = "http://localhost:8000"
 
 
 def make_settings(folder: Path, **values: Any) -> Settings:
-    """Settings that no `.env` reaches; what the machine makes lies in `folder`."""
+    """The defaults, but for `values`; what the machine makes lies in `folder`."""
     defaults = {"var_dir": folder, "host": "127.0.0.1", "public_url": PUBLIC_URL}
-    return Settings(_env_file=None, **{**defaults, **values})
+    return Settings(**{**defaults, **values})
 
 
 def make_app(settings: Settings) -> FastAPI:

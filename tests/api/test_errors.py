@@ -118,11 +118,18 @@ async def test_unknown_path_and_wrong_method_have_codes_of_their_own(visitor):
     assert "nowhere" not in unknown.text
 
 
-async def test_body_that_is_no_form_is_a_bad_request(open_browser):
+async def test_multipart_which_would_go_to_the_disk_is_refused(open_browser):
     visitor = await open_browser()
     headers = {**PROGRAM, "Content-Type": "multipart/form-data; boundary=x"}
     answer = await visitor.post("/auth/email", content=b"--y", headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_form_of_more_than_64_kib_is_refused_unread(open_browser):
+    visitor = await open_browser()
+    form = {"email": "a@example.com", "name": "x" * 70_000}
+    answer = await visitor.post("/auth/email", data=form, headers=PROGRAM)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
 async def test_wrong_field_is_named_without_an_echo_of_what_was_sent(visitor):

@@ -8,12 +8,6 @@ from app.core.settings import ROOT, Settings
 SECRET = "x" * 64
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch):
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 def read(monkeypatch):
     """The settings that the environment gives, with these names set."""
@@ -21,7 +15,7 @@ def read(monkeypatch):
     def read_settings(**values):
         for name, value in values.items():
             monkeypatch.setenv(name, value)
-        return Settings(_env_file=None)
+        return Settings()
 
     return read_settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.portal import OWN_SETTINGS, ROOT, free_port
+from tests.portal import ROOT, free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -35,9 +35,8 @@ class ApiProcess:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._log = folder / "api.log"
-        kept = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
         self._environment = {
-            **kept,
+            **os.environ,
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "DATABASE_URL": database_url,

@@ -17,7 +17,6 @@ FAILING = "def test_three(): assert False"
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The script, with steps of ours in a folder of ours."""
     script = load_script("check")
-    (tmp_path / ".env.example").write_text("# DATABASE_URL=\n")
     (tmp_path / "test_good.py").write_text(PASSING)
     (tmp_path / "test_bad.py").write_text(FAILING)
     monkeypatch.setattr(script, "ROOT", tmp_path)
@@ -63,14 +62,6 @@ def test_figures_of_tests_are_in_the_summary(check, monkeypatch, capfd) -> None:
 def test_step_that_hangs_is_ended_and_fails(check, monkeypatch, capfd) -> None:
     monkeypatch.setattr(check, "LIMIT_SECONDS", 0.2)
     assert run(check, monkeypatch, "slow") == 1
-
-
-def test_operators_settings_do_not_reach_the_tests(check, monkeypatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://real")
-    monkeypatch.setenv("TEST_DATABASE_URL", "postgresql://spare")
-    environment = check._environment()
-    assert "DATABASE_URL" not in environment
-    assert environment["TEST_DATABASE_URL"] == "postgresql://spare"
 
 
 def test_missing_browser_fails_the_run(check, monkeypatch, capfd, tmp_path) -> None:

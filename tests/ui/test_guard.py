@@ -1,5 +1,6 @@
 """Every event handler, called over a real websocket by everyone who must not."""
 
+import asyncio
 import inspect
 import json
 import secrets
@@ -273,6 +274,48 @@ async def test_arguments_of_any_kind_change_nothing_and_break_nothing(portal, pe
     ours = [table for table in TABLES if table != 'latchkey."UserDetail"']
     after = snapshot(portal.database_url)
     assert {table: after[table] for table in ours} == {table: before[table] for table in ours}
+
+
+@pytest.mark.parametrize("packet", ["4599999999-/_event,[]", "461-/_event,1[]", b"\x00" * 100])
+async def test_binary_packets_close_the_socket(portal, people, packet):
+    async with open_socket(portal.url, client_token="b") as socket:
+        await socket.connection.send(packet)
+        await asyncio.wait_for(socket.connection.wait_closed(), 5)
+
+
+async def test_event_that_cannot_be_handled_is_answered_once(portal, people):
+    # its request data fails before any handler; an event as the answer would fail for ever
+    async with open_socket(portal.url, client_token="loop") as socket:
+        before = portal.log.read_text().count("An event handler failed")
+        body = {
+            "name": HYDRATE,
+            "payload": {},
+            "router_data": {"pathname": "/keys", "asPath": ["a"]},
+        }
+        await socket.connection.send(f"42/_event,{json.dumps(['event', body])}")
+        for _ in range(20):
+            await socket.call(HYDRATE)
+    assert portal.log.read_text().count("An event handler failed") - before <= 2
+
+
+async def send_endless_head(portal):
+    """Send header lines until the server closes; how many of 10 kB it took."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(portal.url.rpartition(":")[2]))
+    writer.write(b"GET /healthz HTTP/1.1\r\n")
+    for lines in range(1000):
+        if reader.at_eof():
+            return lines
+        try:
+            writer.write(b"a: " + b"b" * 10_000 + b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+        except ConnectionError:
+            return lines
+    return None
+
+
+async def test_head_that_never_ends_is_cut_off(portal):
+    assert await send_endless_head(portal) is not None
 
 
 def end_session(portal, person):

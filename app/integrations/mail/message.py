@@ -33,7 +33,7 @@ def to_mime(mail: Mail, *, sender: str) -> EmailMessage:
     """The mail as a MIME message, text first, HTML as the alternative."""
     message = EmailMessage()
     message["From"] = sender
-    message["To"] = _wire_address(mail.to)
+    message["To"] = wire_address(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = formatdate()
     message["Message-ID"] = mail.message_id
@@ -43,7 +43,7 @@ def to_mime(mail: Mail, *, sender: str) -> EmailMessage:
     return message
 
 
-def _wire_address(address: str) -> str:
+def wire_address(address: str) -> str:
     """The address with its domain in ASCII, which every mail server takes."""
     local_part, at, domain = address.rpartition("@")
     if domain.isascii():

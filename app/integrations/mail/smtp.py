@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from app.integrations.mail.message import Mail, to_mime
+from app.integrations.mail.message import Mail, to_mime, wire_address
 
 TIMEOUT_SECONDS = 20
 
@@ -27,6 +27,7 @@ class SmtpMailer:
         """Deliver the mail; raises aiosmtplib.SMTPException when the server refuses it."""
         await aiosmtplib.send(
             to_mime(mail, sender=self._sender),
+            recipients=[wire_address(mail.to)],
             hostname=self._host,
             port=self._port,
             use_tls=self._use_tls,

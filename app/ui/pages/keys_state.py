@@ -50,6 +50,13 @@ class KeysState(PortalState):
     waiting: str = ""
 
     @signed_in
+    async def enter(self) -> None:
+        """Begin the page anew: no dialog or message of an earlier visit stays."""
+        self.is_creating, self.errors, self.message = False, {}, ""
+        self.rotating_id = self.revoking_id = ""
+        await self.load()
+
+    @signed_in
     async def load(self) -> None:
         """Show the account's keys."""
         user = self._require_user()

@@ -1,6 +1,7 @@
 """The call log: newest first, and new calls appear by themselves."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import reflex as rx
 
@@ -10,6 +11,7 @@ from app.ui.components import (
     button,
     call_badge,
     code_block,
+    copy_button,
     empty_state,
     mono,
     skeleton,
@@ -31,6 +33,7 @@ class CallRow:
     """A call as the table shows it. `at` is ISO 8601."""
 
     id: str
+    short_id: str
     at: str
     method: str
     endpoint: str
@@ -113,14 +116,25 @@ def _log() -> rx.Component:
         Column("Call", lambda call: mono(call.method + " " + call.endpoint)),
         Column("Key", lambda call: call.key),
         Column("Latency", lambda call: call.latency, numeric=True),
+        Column("Request id", _request_id, shrink=True),
     ]
-    return rx.fragment(
+    return rx.el.div(
         table("Your calls", columns, LogsState.rows),
         rx.cond(LogsState.has_more, button("Show older calls", on_click=LogsState.load_more)),
         rx.cond(
             LogsState.is_full,
             rx.el.p(f"This page shows {MOST_ROWS} calls at most.", class_name="muted"),
         ),
+        class_name="stack-l",
+    )
+
+
+def _request_id(call: Any) -> rx.Component:
+    """The end of the id, and the whole of it to copy: the answer's X-Request-Id."""
+    return rx.el.span(
+        mono("…" + call.short_id, title=call.id),
+        copy_button(call.id, what="the request id"),
+        class_name="row",
     )
 
 
@@ -135,6 +149,7 @@ def _no_calls() -> rx.Component:
 def _row(call: calls.CallSummary) -> CallRow:
     return CallRow(
         id=call.id,
+        short_id=call.id[-6:],
         at=iso(call.created_at),
         method=call.method,
         endpoint=call.endpoint,
