@@ -227,7 +227,10 @@ CREATE FUNCTION latchkey.record_calls(
     request_bodies jsonb[], response_bodies jsonb[],
     scopes integer[], scope_ids text[], starts timestamp[],
     OUT database_ms bigint, OUT totals bigint[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql
+-- Planning anew for each batch's arrays cost an eighth to a fifth of the whole.
+SET plan_cache_mode = force_generic_plan
+AS $$
 #variable_conflict use_variable
 DECLARE
     written integer;
@@ -264,12 +267,14 @@ BEGIN
         taken := taken + written;
     END IF;
     IF taken < cardinality(ids) THEN
-        -- Sent before, and the answer was lost: only rows of this very transaction count.
+        -- Sent before, and the answer was lost: only rows of this very transaction count, and
+        -- of an id that comes twice the first.
         weights := ARRAY(
-            SELECT (EXISTS (SELECT FROM public."ApiCall" AS a
+            SELECT CASE WHEN row_number() OVER (PARTITION BY c.id ORDER BY position) > 1 THEN 0
+                ELSE (EXISTS (SELECT FROM public."ApiCall" AS a
                     WHERE a.id = c.id AND a.xmin = pg_current_xact_id()::xid)
                 OR EXISTS (SELECT FROM latchkey."TrialApiCall" AS a
-                    WHERE a.id = c.id AND a.xmin = pg_current_xact_id()::xid))::integer
+                    WHERE a.id = c.id AND a.xmin = pg_current_xact_id()::xid))::integer END
             FROM unnest(ids) WITH ORDINALITY AS c (id, position) ORDER BY position);
     END IF;
     IF taken > 0 THEN

@@ -2,6 +2,7 @@
 
 import time
 
+from app.core.ids import new_call_id
 from app.metering.asgi import Headers
 from app.metering.caller import Caller
 from app.metering.grants import Grant
@@ -31,9 +32,8 @@ class Call:
         "started",
     )
 
-    def __init__(self, call_id: str, created_ms: int, method: str, route: Route) -> None:
-        self.id = call_id
-        self.created_ms = created_ms
+    def __init__(self, created_ms: int, method: str, route: Route) -> None:
+        self.begin_at(created_ms)
         self.method = method
         self.route = route
         self.grant: Grant | None = None
@@ -45,6 +45,11 @@ class Call:
         self.request_body = b""
         self.request_type = ""
         self.started = time.perf_counter()
+
+    def begin_at(self, created_ms: int) -> None:
+        """It came at this time of the database; its id says the same."""
+        self.created_ms = created_ms
+        self.id = new_call_id(created_ms)
 
     def belongs_to(self, grant: Grant) -> None:
         """Its key is this one; the period that it counts in is the present one."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -267,10 +268,10 @@ class KeyCache:
         return grant
 
     def _quota_of(self, row: Row) -> Quota:
-        scope_id, starts = text(row[5]), text(row[6])
+        scope_id, starts = text(row[5]), sys.intern(text(row[6]))
         quota = self._quotas.get((scope_id, starts))
         if quota is None:
-            elements = (element(scope_id), element(starts))
+            elements = (element(scope_id), sys.intern(element(starts)))
             quota = Quota(scope_id, starts, int(row[7] or 0), elements)
             self._quotas[scope_id, starts] = quota
         return quota

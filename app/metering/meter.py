@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
-from app.core.ids import new_call_id
 from app.keys.format import is_well_formed
 from app.metering.address import client_address
 from app.metering.answer import Answer
@@ -112,7 +111,7 @@ class Meter:
     def _begin(self, scope: Scope) -> Call:
         created_ms = self.clock.now_ms()
         route = self._routes.find(scope["path"], scope["method"])
-        return Call(new_call_id(created_ms), created_ms, scope["method"], route)
+        return Call(created_ms, scope["method"], route)
 
     async def _identify(self, call: Call, scope: Scope) -> Headers:
         """Find out whose key it is: the headers without it. Raises the refusal of any other."""
@@ -140,6 +139,8 @@ class Meter:
         grant = self.keys.known(digest)
         if grant is None and is_well_formed(key.decode("latin-1")):
             grant = await self.keys.find(digest)
+            # The first look-up is also the first time that the database's clock was heard.
+            call.begin_at(self.clock.now_ms())
         if grant is not None:
             call.belongs_to(grant)
 

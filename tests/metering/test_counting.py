@@ -1,11 +1,13 @@
 """The counters and the log agree, whoever inserts, and however often a batch is sent."""
 
 import asyncio
+import hashlib
 
 import psycopg
 import pytest
 
 from app.metering.asgi import Receive, Scope, Send
+from app.metering.recorder import CallRow
 from tests.metering.apps import App, answering, body, start
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables
@@ -60,6 +62,22 @@ async def test_lost_answer_to_a_commit_counts_once(
         assert (len(await tables.calls()), len(await tables.trial_calls())) == (4, 4)
         assert await tables.usage() == (8, 8, 8, 8)
         await meter.stop()
+
+
+async def test_row_that_is_there_or_comes_twice_counts_once_beside_new_ones(
+    start_meter: StartMeter, live_key: Key, tables: Tables
+) -> None:
+    meter = await start_meter(answering())
+    known = (await ask(meter, key=live_key.secret)).request_id
+    grant = await meter.keys.find(hashlib.sha256(live_key.secret.encode()).digest())
+    assert grant is not None
+    rows = [
+        CallRow(call_id, grant, grant.quota, "/a", "GET", 200, 1, 1, meter.clock.now_ms(), 0)
+        for call_id in (known, "a new one", "twice", "twice")
+    ]
+    await asyncio.gather(*(meter.recorder.write(row) for row in rows))
+    assert len(await tables.calls()) == 3
+    assert await tables.usage() == (3, 3, 3, 3)
 
 
 async def test_only_the_call_that_the_database_refuses_fails(

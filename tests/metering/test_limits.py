@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -115,6 +116,19 @@ async def test_reserving_more_than_is_left_is_429_whatever_the_app_makes_of_it(
     assert (reply.status, reply.json()["code"]) == (429, "quota_exceeded")
     assert [row["statusCode"] for row in await tables.calls()] == [429]
     assert reply.headers["x-quota-remaining"] == "10"
+
+
+async def test_node_whose_clock_is_ten_minutes_off_records_by_the_databases(
+    start_meter: StartMeter, live_key: Key, tables: Tables
+) -> None:
+    meter = await start_meter(answering())
+    meter.clock._offset += 600
+    reply = await ask(meter, key=live_key.secret)
+    assert reply.status == 200
+    [row] = await tables.calls()
+    made_at = row["createdAt"].replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - made_at) < timedelta(seconds=5)
+    assert UUID(reply.request_id).int >> 80 == round(made_at.timestamp() * 1000)
 
 
 def test_bucket_lets_a_seconds_burst_through_and_then_the_rate() -> None:
