@@ -171,7 +171,7 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         port=settings.port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http="app.api.server:HttpProtocol",
         ws_max_size=MAX_EVENT_BYTES,
         access_log=False,
         server_header=False,
@@ -201,7 +201,7 @@ def _print_welcome(settings: Settings) -> None:
         f"Latchkey   {settings.public_url}",
         f"Database   {_describe_database(settings)}",
         f"Mail       {mail or f'files, read them at {settings.public_url}/dev/mail'}",
-        f"API        {settings.api_app}, metered under {settings.public_url}/api/v1/",
+        f"API        {settings.api_name}, metered under {settings.public_url}/api/v1/",
         "Stop       Ctrl-C",
     ]
     typer.echo("\n".join(lines))

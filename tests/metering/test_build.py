@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from app.core.settings import Settings
-from app.metering.build import ApiAppUnusable, build_meter
+from app.metering.build import ApiUnusable, build_meter
 from app.metering.meter import Meter
 from tests.metering.apps import answering
 
@@ -40,6 +40,6 @@ def test_api_app_that_cannot_be_used_is_named_with_the_reason(
     module.number = 7
     module.wrong = answering()
     module.wrong.openapi = lambda: {"paths": {"/a": {"get": {"x-latchkey": {"units": "x"}}}}}
-    with pytest.raises(ApiAppUnusable, match=words) as caught:
+    with pytest.raises(ApiUnusable, match=words) as caught:
         build_meter(Settings(api_app=name))
     assert f"API_APP={name}" in str(caught.value)
