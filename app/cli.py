@@ -18,7 +18,6 @@ from app.core import database, embedded, migrations
 from app.core.errors import LatchkeyError
 from app.core.logging import configure_logging
 from app.core.settings import ROOT, Settings, get_settings
-from app.http_protocol import BoundedHeadProtocol
 
 MAX_EVENT_BYTES = 64 * 1024
 DRAIN_SECONDS = 20
@@ -181,7 +180,7 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         port=settings.port,
         workers=workers,
         loop="uvloop",
-        http=BoundedHeadProtocol,
+        http="app.api.server:HttpProtocol",
         ws_max_size=MAX_EVENT_BYTES,
         # a small compressed message must not become a large one
         ws_per_message_deflate=False,
@@ -213,6 +212,7 @@ def _print_welcome(settings: Settings) -> None:
         f"Latchkey   {settings.public_url}",
         f"Database   {_describe_database(settings)}",
         f"Mail       {mail or f'files, read them at {settings.public_url}/dev/mail'}",
+        f"API        {settings.api_name}, metered under {settings.public_url}/api/v1/",
         f"Not set    {_describe_missing(settings)}",
         "Stop       Ctrl-C",
     ]

@@ -14,6 +14,7 @@ from app.billing.plans import load_plans
 from app.core import database, migrations
 from app.core.settings import Settings
 from app.metering.build import build_meter
+from app.metering.upstream import trusted_authorities
 from app.screening.lists import load_watchlists
 
 TIMEOUT_SECONDS = 5
@@ -42,6 +43,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
         ("Schema", _check_schema, "Run: python -m app migrate"),
         ("REDIS_URL", _check_redis, "Start that server, mend REDIS_URL, or leave it out."),
         ("SMTP_URL", _check_smtp, "Start that server, mend SMTP_URL, or leave it out."),
+        ("API_UPSTREAM", _check_upstream, "Start that server, or mend API_UPSTREAM."),
     ]
     found = [_look("PUBLIC_URL", _check_public_url, settings)]
     found += [await _connect(*connection, settings) for connection in connections]
@@ -52,7 +54,7 @@ def examine_files(settings: Settings) -> Sequence[Finding]:
     """Look at what the settings name on this machine: quick, and nothing is connected to."""
     checks = {
         "PLANS_FILE": _check_plans,
-        "API_APP": _check_api_app,
+        "API_OPENAPI" if settings.api_upstream else "API_APP": _check_api,
         "WATCHLISTS": _check_watchlists,
     }
     return [_look(subject, check, settings) for subject, check in checks.items()]
@@ -129,13 +131,27 @@ def _check_plans(settings: Settings) -> str:
     return f"{settings.plans_file.name}: {len(plans.tiers)} plans"
 
 
-def _check_api_app(settings: Settings) -> str:
+def _check_api(settings: Settings) -> str:
     build_meter(settings)
-    return settings.api_app
+    if settings.api_upstream and not settings.api_openapi:
+        return "not set: every path is called (other), and costs a unit"
+    return str(settings.api_openapi or settings.api_app)
+
+
+async def _check_upstream(settings: Settings) -> str:
+    if not settings.api_upstream:
+        return "not set: API_APP is metered"
+    parts = urlsplit(settings.api_upstream)
+    tls = trusted_authorities() if parts.scheme == "https" else None
+    port = parts.port or (443 if tls else 80)
+    _, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls)
+    writer.close()
+    await writer.wait_closed()
+    return f"{settings.api_upstream} answers"
 
 
 def _check_watchlists(settings: Settings) -> str:
-    if settings.api_app != SCREENING_APP:
-        return "not used: API_APP is another app"
+    if settings.api_name != SCREENING_APP:
+        return "not used: another API is metered"
     lists = load_watchlists(settings.watchlists)
     return ", ".join(f"{one.name} ({len(one.entities)} entities)" for one in lists)

@@ -23,6 +23,7 @@ from app.models import (
     TrialApiKeyDetail,
     TrialWorkspace,
     User,
+    VerificationToken,
 )
 
 _numbers = count(1)
@@ -62,9 +63,11 @@ async def make_sign_in_link(
         "email": email,
         "browser_hash": sha256_hex(browser),
         "token_hash": sha256_hex(token),
-        "expires_at": utc_now() + timedelta(minutes=10),
     }
     row = await _save(session, SignInLink(**{**values, **overrides}))
+    expires = utc_now() + timedelta(minutes=10)
+    values = {"identifier": row.email, "token": row.token_hash, "expires": expires}
+    await _save(session, VerificationToken(**values))
     return row, token, browser
 
 

@@ -5,6 +5,7 @@ code reads `os.environ`.
 """
 
 import os
+import re
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's root, where `alembic.ini`, `plans.toml` and `assets/` lie."""
+
+_PLAIN_URL = re.compile(r"[!-~]+")  # printable ASCII: nothing that must be encoded first
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -44,6 +47,8 @@ class Settings(BaseSettings):
     mail_from: str = "Latchkey <no-reply@localhost>"
     plans_file: Path = ROOT / "plans.toml"
     api_app: str = "app.screening.api:api"
+    api_upstream: str | None = None
+    api_openapi: Path | None = None
     record_bodies: Literal["redacted", "off", "full"] = "redacted"
     max_body_bytes: int = Field(default=1024 * 1024, gt=0)
     trusted_proxy_hops: int = Field(default=0, ge=0)
@@ -80,6 +85,18 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("api_upstream")
+    @classmethod
+    def _http_server_only(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not _is_http_server(value):
+            raise ValueError(
+                "must be like https://api.example.com or http://10.0.0.7:8080/base, without user, "
+                "query or fragment, and in ASCII"
+            )
+        return value.rstrip("/")
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_server_only(cls, value: str | None) -> str | None:
@@ -95,6 +112,20 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _one_api(self) -> "Settings":
+        if self.api_upstream and "api_app" in self.model_fields_set:
+            raise ValueError(
+                "API_APP and API_UPSTREAM are both set: keep the one of the API that is to be "
+                "metered, and take the other away"
+            )
+        if self.api_openapi and not self.api_upstream:
+            raise ValueError(
+                "API_OPENAPI is the description of the API at API_UPSTREAM: set that too. "
+                "An API_APP describes itself"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _production_is_explicit(self) -> "Settings":
         if self.is_https and not self.secret_key:
             raise ValueError(
@@ -102,6 +133,11 @@ class Settings(BaseSettings):
                 "set it to a long random value, for example from `openssl rand -hex 32`"
             )
         return self
+
+    @cached_property
+    def api_name(self) -> str:
+        """The API that is metered, in words: an upstream's URL, or `module:attribute`."""
+        return self.api_upstream or self.api_app
 
     @cached_property
     def is_https(self) -> bool:
@@ -132,3 +168,16 @@ def _is_mail_server(url: str) -> bool:
     except ValueError:  # the port is no number
         return False
     return parts.scheme in {"smtp", "smtps"} and has_place
+
+
+def _is_http_server(url: str) -> bool:
+    if not _PLAIN_URL.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or an address is not closed
+        return False
+    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    dots = {".", ".."}.intersection(parts.path.split("/"))
+    return parts.scheme in {"http", "https"} and has_place and is_plain and not dots

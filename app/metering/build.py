@@ -7,15 +7,23 @@ from app.core.database import database_url, direct_url
 from app.core.settings import Settings
 from app.metering.asgi import ASGIApp
 from app.metering.meter import Meter
+from app.metering.openapi_file import read_openapi
+from app.metering.proxy import Proxy
+from app.metering.upstream import Upstream
 
 
-class ApiAppUnusable(Exception):
-    """API_APP does not lead to an ASGI app; the message says what to mend."""
+class ApiUnusable(Exception):
+    """The API cannot be metered: a setting, which the message names, leads to nothing usable."""
 
 
 def build_meter(settings: Settings) -> Meter:
-    """The meter around `API_APP`. Raises ApiAppUnusable; touches no database yet."""
-    inner = load_api_app(settings.api_app)
+    """The meter around `API_APP` or `API_UPSTREAM`. Raises ApiUnusable; connects to nothing yet."""
+    if settings.api_upstream:
+        inner: ASGIApp = build_proxy(settings, settings.api_upstream)
+        described_by = f"API_OPENAPI={settings.api_openapi}"
+    else:
+        inner = load_api_app(settings.api_app)
+        described_by = f"API_APP={settings.api_app}"
     try:
         return Meter(
             inner,
@@ -26,21 +34,37 @@ def build_meter(settings: Settings) -> Meter:
             record_bodies=settings.record_bodies,
         )
     except ValueError as error:
-        raise ApiAppUnusable(f"API_APP={settings.api_app}: {error}") from error
+        raise ApiUnusable(f"{described_by}: {error}") from error
+
+
+def build_proxy(settings: Settings, url: str) -> Proxy:
+    """The proxy to this upstream, described by `API_OPENAPI`. Raises ApiUnusable."""
+    openapi = None
+    if settings.api_openapi is not None:
+        try:
+            openapi = read_openapi(settings.api_openapi)
+        except ValueError as error:
+            raise ApiUnusable(f"API_OPENAPI={settings.api_openapi} {error}") from error
+    return Proxy(
+        Upstream(url),
+        public_url=settings.public_url,
+        proxy_hops=settings.trusted_proxy_hops,
+        openapi=openapi,
+    )
 
 
 def load_api_app(name: str) -> ASGIApp:
-    """The ASGI app that `module:attribute` names. Raises ApiAppUnusable."""
+    """The ASGI app that `module:attribute` names. Raises ApiUnusable."""
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
-        raise ApiAppUnusable(f"API_APP={name} must be like package.module:attribute")
+        raise ApiUnusable(f"API_APP={name} must be like package.module:attribute")
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise ApiAppUnusable(
+        raise ApiUnusable(
             f"API_APP={name}: {module_name} cannot be imported ({type(error).__name__}: {error})"
         ) from error
     app = getattr(module, attribute, None)
     if not callable(app):
-        raise ApiAppUnusable(f"API_APP={name}: {module_name} has no ASGI app called {attribute}")
+        raise ApiUnusable(f"API_APP={name}: {module_name} has no ASGI app called {attribute}")
     return cast(ASGIApp, app)

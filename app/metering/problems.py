@@ -190,3 +190,43 @@ class ClientGone(LatchkeyError):
     code = "client_gone"
     title = "Client went away"
     default_detail = "The client closed the connection before the answer was ready."
+
+
+class MalformedRequest(LatchkeyError):
+    """What the client sent cannot be written as a request to the upstream."""
+
+
+class MethodNotAllowed(LatchkeyError):
+    """A method that is never forwarded."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    default_detail = "This method is not taken here. See `Allow` for those that are."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"})
+
+
+class UpstreamError(LatchkeyError):
+    """The upstream was not reached, broke off, or answered what is no HTTP."""
+
+    status = 502
+    code = "upstream_error"
+    title = "The service behind this API failed"
+    default_detail = (
+        "The service behind this API failed. Nothing was charged. Whether it did the work is "
+        "not known. Try again shortly."
+    )
+
+
+class UpstreamTimeout(LatchkeyError):
+    """The upstream did not answer in time."""
+
+    status = 504
+    code = "upstream_timeout"
+    title = "The service behind this API took too long"
+    default_detail = (
+        "The service behind this API took too long. Nothing was charged. Whether it did the "
+        "work is not known. Try again shortly."
+    )

@@ -28,6 +28,7 @@ def test_nothing_needs_to_be_set(read):
     assert settings.api_app == "app.screening.api:api"
     assert settings.max_body_bytes == 1024 * 1024
     assert settings.trusted_proxy_hops == 0
+    assert settings.api_upstream is settings.api_openapi is None
     assert settings.database_url is settings.smtp_url is settings.redis_url is None
     assert settings.is_local
     assert not settings.is_https
@@ -67,6 +68,9 @@ BAD = {
     "REDIS_URL": ["localhost:6379", "http://localhost"],
     "SMTP_URL": ["localhost:25", "http://localhost", "smtp://", "smtp://localhost:port",
                  "smtps://u:p#x@localhost"],
+    "API_UPSTREAM": ["localhost:9000", "ftp://h", "http://", "http://h?x", "http://h#x", "http://",
+                     "http://me:pw@h", "http://h:port", "http://h:0", "http://h/a b", "http://[::1",
+                     "http://h/ü", "http://müller.example", "http://h/a/../b"],
     "RECORD_BODIES": ["yes"],
     "MAX_BODY_BYTES": ["0", "-1", "1 MiB"],
     "TRUSTED_PROXY_HOPS": ["-1", "all"],
@@ -82,7 +86,7 @@ def test_wrong_setting_is_named_and_no_other(read, name, value):
 
 
 def test_words_about_a_wrong_address_do_not_repeat_its_password(read):
-    for name in ("DATABASE_URL", "SMTP_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "SMTP_URL", "REDIS_URL", "API_UPSTREAM"):
         with pytest.raises(ValidationError) as caught:
             read(**{name: "postgresq://me:hun%ter2#x@host/name"})
         assert "ter2" not in caught.value.errors()[0]["msg"]
@@ -99,6 +103,29 @@ def test_words_about_a_wrong_address_do_not_repeat_its_password(read):
 )
 def test_every_address_that_libpq_understands_is_taken(read, url):
     assert read(DATABASE_URL=url).database_url == url
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("http://10.0.0.7:8080/", "http://10.0.0.7:8080"),
+        ("http://[::1]:9000/base/v2/", "http://[::1]:9000/base/v2"),
+    ],
+)
+def test_upstream_may_have_a_port_and_a_path(read, value, kept):
+    settings = read(API_UPSTREAM=value)
+    assert settings.api_upstream == settings.api_name == kept
+
+
+def test_api_app_and_upstream_are_not_both_set(read):
+    with pytest.raises(ValidationError, match="API_APP and API_UPSTREAM are both set"):
+        read(API_APP="app.screening.api:api", API_UPSTREAM="http://h")
+
+
+def test_openapi_file_without_an_upstream_is_refused(read):
+    with pytest.raises(ValidationError, match=r"API_OPENAPI .* set that too"):
+        read(API_OPENAPI="openapi.json")
 
 
 def test_https_needs_a_secret_key_by_name(read):

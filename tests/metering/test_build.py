@@ -1,14 +1,19 @@
 """The meter made from the settings."""
 
+import json
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from app.core.settings import Settings
-from app.metering.build import ApiAppUnusable, build_meter
+from app.metering.build import ApiUnusable, build_meter
 from app.metering.meter import Meter
-from tests.metering.apps import answering
+from app.metering.openapi_file import read_openapi
+from tests.metering.apps import OPENAPI, answering
+
+UPSTREAM = "http://127.0.0.1:1/base"
 
 
 @pytest.fixture
@@ -40,6 +45,67 @@ def test_api_app_that_cannot_be_used_is_named_with_the_reason(
     module.number = 7
     module.wrong = answering()
     module.wrong.openapi = lambda: {"paths": {"/a": {"get": {"x-latchkey": {"units": "x"}}}}}
-    with pytest.raises(ApiAppUnusable, match=words) as caught:
+    with pytest.raises(ApiUnusable, match=words) as caught:
         build_meter(Settings(api_app=name))
     assert f"API_APP={name}" in str(caught.value)
+
+
+def described(folder: Path, text: str) -> Settings:
+    path = folder / "openapi.json"
+    path.write_text(text)
+    return Settings(api_upstream=UPSTREAM, api_openapi=path)
+
+
+def test_meter_stands_before_an_upstream(tmp_path: Path) -> None:
+    assert isinstance(build_meter(Settings(api_upstream=UPSTREAM)), Meter)
+    document = {"openapi": "3.1.0", **OPENAPI}
+    assert isinstance(build_meter(described(tmp_path, json.dumps(document))), Meter)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("openapi: 3.1.0", "is not JSON .*convert a YAML file"),
+        ("[]", "is no OpenAPI document: the document"),
+        ("{}", "is no OpenAPI document: openapi: Field required"),
+        ('{"openapi": "3.1.0", "paths": []}', "is no OpenAPI document: paths"),
+        ('{"openapi": "3.1.0", "paths": {"/a": 3}}', "is no OpenAPI document: paths./a"),
+        ('{"openapi": "3.1.0", "servers": {}}', "is no OpenAPI document: servers"),
+        ('{"openapi": "3.1.0", "paths": {"/a": {"get": 3}}}', ": get /a"),
+        (
+            '{"openapi": "3.1.0", "paths": {"/a": {"get": {"x-latchkey": {"units": -1}}}}}',
+            ": x-latchkey of get /a: units",
+        ),
+    ],
+)
+def test_openapi_file_that_cannot_be_used_is_named_with_the_reason(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    settings = described(tmp_path, text)
+    with pytest.raises(ApiUnusable, match=words) as caught:
+        build_meter(settings)
+    assert f"API_OPENAPI={settings.api_openapi}" in str(caught.value)
+
+
+def test_openapi_file_that_is_not_there_is_named() -> None:
+    settings = Settings(api_upstream=UPSTREAM, api_openapi=Path("/nowhere.json"))
+    with pytest.raises(ApiUnusable, match=r"API_OPENAPI=/nowhere.json cannot be read: No such"):
+        build_meter(settings)
+
+
+@pytest.mark.parametrize(
+    ("servers", "path", "seen"),
+    [
+        ([], "/api/v1/a", "/api/v1/a"),
+        ([], "/a", "/a"),
+        ([{"url": "https://api.example.com/api/v1/"}], "/a", "/api/v1/a"),
+        ([{"url": "/api/v1"}, {"url": "/else"}], "/a", "/api/v1/a"),
+        ([{"url": "https://api.example.com/base"}], "/api/v1/a", "/api/v1/a"),
+    ],
+)
+def test_paths_of_the_file_are_read_as_callers_see_them(
+    servers: list[dict[str, str]], path: str, seen: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps({"openapi": "3.1.0", "servers": servers, "paths": {path: {}}}))
+    assert list(read_openapi(file)["paths"]) == [seen]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.metering.routes import OTHER, Route, Routes
+from app.metering.routes import MOST_NAMES, OTHER, Route, Routes
 
 OPENAPI = {
     "paths": {
@@ -49,6 +49,30 @@ def test_app_is_asked_for_its_description() -> None:
             return OPENAPI
 
     assert Routes.of(App()).find("/api/v1/screen", "POST").units == 3
+
+
+def test_api_has_200_names_at_most_and_keeps_every_cost() -> None:
+    dear = {"get": {"x-latchkey": {"units": 9, "sensitive": ["name"]}}}
+    exact = {f"/api/v1/exact/{number}": dear for number in range(150)}
+    wide = {f"/api/v1/wide/{number}/{{id}}": dear for number in range(150)}
+    routes = Routes({"paths": {**exact, **wide}})
+    paths = [*exact, *(path.replace("{id}", "7") for path in wide)]
+    found = [routes.find(path, "GET") for path in paths]
+    assert len({route.template for route in [*found, OTHER]}) == MOST_NAMES == 200
+    assert found[198] == Route("/api/v1/wide/48/{id}", 9, ("name",))
+    assert found[199] == Route("(other)", 9, ("name",))
+    assert routes.find(paths[199], "POST") == OTHER
+
+
+def test_199_paths_keep_their_names() -> None:
+    routes = Routes({"paths": {f"/{number}": {"get": {}} for number in range(199)}})
+    assert routes.find("/198", "GET").template == "/198"
+
+
+@pytest.mark.parametrize("operation", [None, [], "x", {"x-latchkey": 3}, {"x-latchkey": ["a"]}])
+def test_operation_that_is_no_object_is_refused_by_its_route(operation: object) -> None:
+    with pytest.raises(ValueError, match="get /a"):
+        Routes({"paths": {"/a": {"get": operation}}})
 
 
 @pytest.mark.parametrize(

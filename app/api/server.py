@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with an end to request heads: without one, a head fills memory."""
+"""The HTTP server's protocol, without what it would let a client do."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -6,10 +6,13 @@ MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; beyond, the connection is closed."""
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head does not end within MAX_HEAD_BYTES.
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, but request heads have an end, and trailers are dropped.
 
-    Counted by what arrives while a head is open, so one read more may come in.
+    A head without an end would fill the memory. It is counted by what arrives while it is
+    open, so one read more may come in. Trailers (RFC 9110, 6.5.1) uvicorn puts among the
+    headers, where they would pass for what a proxy before us has checked or added, such as
+    the last entry of `X-Forwarded-For`.
     """
 
     _in_head = False
@@ -21,9 +24,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head has ended."""
+        """The head is read: from here on the parser's headers are trailers."""
         self._in_head = False
         super().on_headers_complete()
+        if not self.parser.should_upgrade():  # a websocket's headers are read again later
+            self.headers = []
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and give up on a head that is too long."""

@@ -1,0 +1,63 @@
+"""What the doctor says of the API that is metered."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app import doctor
+from app.core.settings import Settings
+from tests.metering.upstream import UpstreamServer
+
+
+async def finding(subject: str, settings: Settings) -> doctor.Finding:
+    [found] = [one for one in await doctor.examine(settings) if one.subject == subject]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def one_connection_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is looked at by other tests, and would be started here."""
+
+    async def well(settings: Settings) -> str:
+        return "not looked at"
+
+    monkeypatch.setattr(doctor, "_check_database", well)
+    monkeypatch.setattr(doctor, "_check_schema", well)
+
+
+async def test_upstream_that_answers_is_well() -> None:
+    async with UpstreamServer().running() as upstream:
+        found = await finding("API_UPSTREAM", Settings(api_upstream=upstream.url))
+    assert (found.is_ok, found.words) == (True, f"{upstream.url} answers")
+
+
+async def test_upstream_that_is_away_is_named_with_the_remedy() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    found = await finding("API_UPSTREAM", Settings(api_upstream=f"http://127.0.0.1:{port}"))
+    assert not found.is_ok
+    assert found.words.endswith("Start that server, or mend API_UPSTREAM.")
+
+
+async def test_upstream_without_tls_is_not_taken_for_one_with_it() -> None:
+    async with UpstreamServer(answer=b"").running() as upstream:
+        url = upstream.url.replace("http:", "https:")
+        found = await finding("API_UPSTREAM", Settings(api_upstream=url))
+    assert not found.is_ok
+
+
+async def test_openapi_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "openapi.json"
+    path.write_text("openapi: 3.1.0")
+    settings = Settings(api_upstream="http://127.0.0.1:1", api_openapi=path)
+    found = await finding("API_OPENAPI", settings)
+    assert (found.is_ok, found.words.partition(" ")[0]) == (False, f"API_OPENAPI={path}")
+
+
+async def test_without_an_upstream_the_app_is_looked_at() -> None:
+    settings = Settings()
+    assert (await finding("API_APP", settings)).words == "app.screening.api:api"
+    assert (await finding("API_UPSTREAM", settings)).words == "not set: API_APP is metered"
