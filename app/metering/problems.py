@@ -167,7 +167,7 @@ class OutcomeUnknown(RecordingUnavailable):
 
     default_detail = (
         "The call was worked on, but its record could not be confirmed: its outcome is unknown. "
-        "Retry with an `Idempotency-Key`."
+        "Look for this request id in your log before you send it again."
     )
 
 

@@ -63,12 +63,6 @@ ERROR_CODES = (
         "Move to a plan; the key then keeps working.",
     ),
     ErrorCode(
-        402,
-        "payment_required",
-        "The subscription is unpaid and its grace period is over.",
-        "Update the card under Billing.",
-    ),
-    ErrorCode(
         403,
         "key_pending_verification",
         "The key waits for its owner's approval.",
@@ -99,18 +93,6 @@ ERROR_CODES = (
         "The header Allow names the methods.",
     ),
     ErrorCode(
-        409,
-        "idempotency_conflict",
-        "The same Idempotency-Key came with another body.",
-        "Use a new Idempotency-Key for a new request.",
-    ),
-    ErrorCode(
-        409,
-        "idempotency_in_progress",
-        "The first request with this Idempotency-Key is still being answered.",
-        "Wait as long as Retry-After says, then repeat it.",
-    ),
-    ErrorCode(
         413,
         "body_too_large",
         "The body is larger than this API takes.",
@@ -139,6 +121,12 @@ ERROR_CODES = (
         "quota_exceeded",
         "The units of this period are used up.",
         "Wait for the day in RateLimit, or move to a larger plan.",
+    ),
+    ErrorCode(
+        500,
+        "internal_error",
+        "Something failed on our side; it is logged under the request id.",
+        "Try again; it cost nothing.",
     ),
     ErrorCode(
         502,

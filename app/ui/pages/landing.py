@@ -135,7 +135,7 @@ def _promises() -> rx.Component:
 def _prices(plans: Plans) -> rx.Component:
     return _section(
         "Plans",
-        f"Trials of the paid plans last {plans.trials.days} days.",
+        "Every account starts on the free one. Paid plans and trials are not open yet.",
         rx.el.ul(*[_plan(tier) for tier in plans.tiers], class_name="columns-3"),
         rx.el.div(link_button("Compare plans", "/pricing/"), class_name="row"),
     )

@@ -84,8 +84,9 @@ def _trial_terms(plans: Plans) -> rx.Component:
     return rx.el.div(
         rx.el.h2("Trials"),
         rx.el.p(
-            f"A trial lasts {terms.days} days and has {count(terms.units)} units. No card is asked "
-            "for. When it ends, its keys stop and you can still read its log; "
+            "Trials and paid plans are not open yet; every account is on the free plan. "
+            f"A trial will last {terms.days} days and have {count(terms.units)} units. No card "
+            "will be asked for. When it ends, its keys stop and you can still read its log; "
             f"{terms.data_days} days later its data is deleted, unless you have moved to a plan.",
             class_name="muted",
         ),
