@@ -48,6 +48,10 @@ def run(folder: Path, *command: str, **settings: str) -> subprocess.CompletedPro
     )
 
 
+def must_not_come_to_this(*args: Any, **options: Any) -> None:
+    raise AssertionError("it began to serve")
+
+
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     """Runs a command in this process, with these settings: quicker than a process of its own."""
@@ -55,6 +59,8 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     def invoke_here(*command: str, **values: Any) -> Result:
         settings = make_settings(tmp_path / "var", **{"port": free_port(), **values})
         monkeypatch.setattr("app.cli._settings", lambda: settings)
+        monkeypatch.setattr("app.cli._use_built_pages", must_not_come_to_this)
+        monkeypatch.setattr("app.cli._run_server", must_not_come_to_this)
         if settings.database_url:
             database.point_at(settings.database_url)
         return CliRunner().invoke(cli, command)
@@ -174,7 +180,7 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
     found = lines_of(done.output)
     assert done.exit_code == 0, done.output
     assert list(found) == ["PUBLIC_URL", "DATABASE", "Schema", "REDIS_URL", "SMTP_URL",
-                           "PLANS_FILE", "API_APP", "WATCHLISTS"]  # fmt: skip
+                           "API_UPSTREAM", "PLANS_FILE", "API_APP", "WATCHLISTS"]  # fmt: skip
     assert {verdict for verdict, _ in found.values()} == {"ok"}
     assert found["DATABASE"][1].startswith("DATABASE_URL, PostgreSQL 18")
 
@@ -205,7 +211,7 @@ def test_doctor_tells_of_each_fault_what_to_do(tmp_path: Path) -> None:
     for subject, remedy in remedies.items():
         assert found[subject][0] == "FIX"
         assert remedy in found[subject][1]
-    assert found["WATCHLISTS"] == ("ok", "not used: API_APP is another app")
+    assert found["WATCHLISTS"] == ("ok", "not used: another API is metered")
 
 
 def test_api_serves_stops_quickly_and_takes_its_database_along(tmp_path: Path) -> None:

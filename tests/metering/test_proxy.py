@@ -66,7 +66,9 @@ async def test_key_in_authorization_is_removed_and_no_other_header(
 
 
 def test_caller_is_written_so_that_a_header_can_hold_it() -> None:
-    caller = Caller(key_id="a\r\nb", tier="größer 100%", owner_id=" plain id ")
+    caller = Caller(
+        key_id="a\r\nb", tier="größer 100%", owner_id=" plain id ", keep=lambda units: None
+    )
     assert [value for _, value in caller_headers(caller)] == [
         b"a%0D%0Ab",
         b"gr%C3%B6%C3%9Fer 100%25",
