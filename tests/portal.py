@@ -36,9 +36,11 @@ def free_port() -> int:
 
 @contextmanager
 def running_portal(folder: Path, *command: str, **settings: str) -> Iterator[Portal]:
-    """Start `python -m app COMMAND`, wait until it is ready, stop it with SIGTERM at the end."""
-    port = free_port()
-    portal_settings = {"PORT": str(port), "VAR_DIR": str(folder / "var"), **settings}
+    """Start `python -m app COMMAND`, wait until it is ready, stop it with SIGTERM at the end.
+
+    On a free port, unless PORT is among the settings.
+    """
+    portal_settings = {"PORT": str(free_port()), "VAR_DIR": str(folder / "var"), **settings}
     log = folder / "portal.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -48,7 +50,7 @@ def running_portal(folder: Path, *command: str, **settings: str) -> Iterator[Por
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    portal = Portal(f"http://localhost:{port}", folder / "var", log, process)
+    portal = Portal(f"http://localhost:{portal_settings['PORT']}", folder / "var", log, process)
     try:
         wait_until_ready(portal)
         yield portal
