@@ -4,14 +4,24 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
 from app.keys.format import is_well_formed
 from app.metering.address import client_address
 from app.metering.answer import Answer
-from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send, content_type_of
+from app.metering.asgi import (
+    EXCHANGE,
+    ASGIApp,
+    Exchange,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    content_type_of,
+)
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
@@ -21,13 +31,14 @@ from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
-from app.metering.problems import ClientGone, InternalError, InvalidKey
+from app.metering.problems import BodyTooLarge, ClientGone, InternalError, InvalidKey
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
 from app.metering.routes import Routes
 
 logger = logging.getLogger(__name__)
 
+_NOTHING: Mapping[str, Any] = {}
 DRAIN_SECONDS = 10.0
 """How long stopping waits for calls that are in work."""
 
@@ -94,51 +105,59 @@ class Meter:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        call = self._begin(scope)
-        answer = Answer(call, send, self.recorder, self._record_bodies)
+        exchange: Exchange | None = scope.get("extensions", _NOTHING).get(EXCHANGE)
+        now = time.monotonic()
+        route = self._routes.find(scope["path"], scope["method"])
+        call = Call(now, self.clock.at_ms(now), scope["method"], route)
+        answer = Answer(call, send, self.recorder, self._record_bodies, exchange)
         try:
-            headers = await self._identify(call, scope)
+            headers = self._identify_quickly(call, scope) or await self._identify(call, scope)
             self._admit(call, scope)
-            body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
-            call.request_body, call.request_type = body, content_type_of(scope["headers"])
+            body = exchange.take_body() if exchange is not None else None
+            if body is None:
+                body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
+            elif len(body) > self._max_body_bytes:
+                raise BodyTooLarge(self._max_body_bytes)
+            if body:
+                call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
-            inner_scope = self._inner_scope(scope, call, headers)
+            self._prepare(scope, call, headers)
         except LatchkeyError as refusal:
             await answer.refuse(refusal, is_early=True)
             return
-        await self._work(call, answer, inner_scope, BodySource(body, receive))
+        await self._work(call, answer, scope, BodySource(body, receive))
 
-    def _begin(self, scope: Scope) -> Call:
-        created_ms = self.clock.now_ms()
-        route = self._routes.find(scope["path"], scope["method"])
-        return Call(created_ms, scope["method"], route)
+    def _identify_quickly(self, call: Call, scope: Scope) -> Headers | None:
+        """The headers without the key, of an ordinary request whose key is known; or None."""
+        ordinary = read_quickly(scope)
+        if ordinary is None:
+            return None
+        key, headers = ordinary
+        grant = self.keys.known(hashlib.sha256(key).digest(), call.started)
+        if grant is None:
+            return None
+        call.belongs_to(grant)
+        return headers
 
     async def _identify(self, call: Call, scope: Scope) -> Headers:
         """Find out whose key it is: the headers without it. Raises the refusal of any other."""
-        ordinary = read_quickly(scope)
-        if ordinary is not None:
-            key, headers = ordinary
-            await self._look_up(call, key)
-        else:
-            credentials = read_credentials(scope)
-            if credentials.key is not None:
-                await self._look_up(call, credentials.key.encode("latin-1"))
-            if credentials.refusal is not None:
-                raise credentials.refusal
-            headers = [
-                header
-                for header in without_key(scope["headers"], credentials.key or "")
-                if header[0] != b"x-request-id"
-            ]
+        credentials = read_credentials(scope)
+        if credentials.key is not None:
+            await self._look_up(call, credentials.key)
+        if credentials.refusal is not None:
+            raise credentials.refusal
         if call.grant is None:
             raise InvalidKey
-        return headers
+        return [
+            header
+            for header in without_key(scope["headers"], credentials.key or "")
+            if header[0] != b"x-request-id"
+        ]
 
-    async def _look_up(self, call: Call, key: bytes) -> None:
-        digest = hashlib.sha256(key).digest()
-        grant = self.keys.known(digest)
-        if grant is None and is_well_formed(key.decode("latin-1")):
-            grant = await self.keys.find(digest)
+    async def _look_up(self, call: Call, key: str) -> None:
+        grant = None
+        if is_well_formed(key):
+            grant = await self.keys.find(hashlib.sha256(key.encode()).digest())
             # The first look-up is also the first time that the database's clock was heard.
             call.begin_at(self.clock.now_ms())
         if grant is not None:
@@ -148,25 +167,22 @@ class Meter:
         """Raise the refusal that the call's key gets now, here, if any."""
         grant = call.grant
         assert grant is not None  # noqa: S101  # the caller has just found it
-        grant.check(self.clock.now_ms())
+        grant.check(call.created_ms)
         if grant.allowed is not None:
             grant.check_address(client_address(scope, self._trusted_hops))
         grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
         self._chores.note_use(grant.key_id, call.created_ms)
 
-    def _inner_scope(self, scope: Scope, call: Call, headers: Headers) -> Scope:
-        """What the inner app sees: the caller instead of the key, and our request id.
+    def _prepare(self, scope: Scope, call: Call, headers: Headers) -> None:
+        """Make the scope what the inner app sees: the caller instead of the key, our request id.
 
         No server extensions: their messages would pass by the gate. Raises QuotaExceeded.
         """
+        scope["latchkey"] = call.admit()
         headers.append((b"x-request-id", call.id.encode()))
-        return {
-            **scope,
-            "headers": headers,
-            "extensions": {},
-            "state": self._lifespan.state.copy(),
-            "latchkey": call.admit(),
-        }
+        scope["headers"] = headers
+        scope["extensions"] = {}
+        scope["state"] = self._lifespan.state.copy()
 
     async def _work(self, call: Call, answer: Answer, scope: Scope, source: BodySource) -> None:
         try:
