@@ -88,7 +88,7 @@ class Exchange(RequestResponseCycle):
         failure: BaseException | None = None
         try:
             await app(self.scope, self.receive, self.send)
-        except BaseException as error:  # noqa: BLE001  # uvicorn answers for it below
+        except BaseException as error:  # uvicorn answers for it below
             failure = error
         if failure is not None or not (self.response_complete or self._is_promised):
             await super().run_asgi(_ending(failure))
@@ -156,7 +156,7 @@ class HttpProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        scope["extensions"] = {EXCHANGE: exchange}
+        scope["extensions"] = {EXCHANGE: exchange}  # type: ignore[dict-item]  # an object, not options
         return exchange
 
 

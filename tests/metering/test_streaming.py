@@ -1,8 +1,8 @@
 """Small answers wait whole for their row; large and streamed ones only with their first part."""
 
 import asyncio
-import time
 import logging
+import time
 from collections.abc import Callable
 
 import psycopg
