@@ -5,6 +5,7 @@ import time
 from app.core.ids import new_call_id
 from app.metering.asgi import Headers
 from app.metering.caller import Caller
+from app.metering.claims import Claim
 from app.metering.grants import Grant
 from app.metering.limits import Quota
 from app.metering.problems import QuotaExceeded
@@ -19,9 +20,11 @@ class Call:
 
     __slots__ = (
         "caller",
+        "claim",
         "created_ms",
         "grant",
         "id",
+        "is_keyed",
         "method",
         "quota",
         "refusal",
@@ -39,6 +42,9 @@ class Call:
         self.grant: Grant | None = None
         self.quota: Quota | None = None
         self.caller: Caller | None = None
+        self.is_keyed = False
+        """Whether an `Idempotency-Key` is to be heeded."""
+        self.claim: Claim | None = None
         self.refusal: QuotaExceeded | None = None
         """What the inner app was told when it asked for more units than there are."""
         self.reserved = 0
@@ -101,6 +107,7 @@ class Call:
             self.reserved,
             request,
             answer,
+            self.claim,
         )
 
     def headers(self, status: int) -> Headers:

@@ -18,6 +18,9 @@ DATABASE_SECONDS = 5.0
 MOST_ROWS = 500
 """Of one batch: so that a batch is soon written, whatever has gathered."""
 
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one batch of rows that are weighed; one row may be more."""
+
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 # Refusals that time cures: serialisation, deadlock, lock timeout, cancelled, no room, shutting
@@ -39,12 +42,30 @@ class Kind(Generic[RowT]):
         params: Callable[[Sequence[RowT]], list[bytes | None]],
         written: Callable[[Sequence[RowT], Result], None] | None = None,
         given_up: Callable[[RowT], None] | None = None,
+        weight: Callable[[RowT], int] | None = None,
     ) -> None:
         self.statement = statement
         self.params = params
         self.written = written
         self.given_up = given_up
         self.waiting: list[tuple[RowT, asyncio.Future[None], float]] = []
+        self._weight = weight
+
+    def take(self) -> Batch:
+        """The next batch of what is waiting."""
+        count = MOST_ROWS if self._weight is None else self._count_within(MOST_BYTES)
+        batch = self.waiting[:count]
+        del self.waiting[:count]
+        return batch
+
+    def _count_within(self, most_bytes: int) -> int:
+        assert self._weight is not None  # noqa: S101  # the caller has just looked
+        total = 0
+        for count, one in enumerate(self.waiting[:MOST_ROWS]):
+            total += self._weight(one[0])
+            if total > most_bytes:
+                return max(1, count)
+        return MOST_ROWS
 
 
 class GroupCommit:
@@ -95,11 +116,11 @@ class GroupCommit:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for kind in self._kinds:
-                while kind.waiting:
-                    batch = kind.waiting[:MOST_ROWS]
-                    del kind.waiting[:MOST_ROWS]
-                    await self._write(kind, batch)
+            while any(kind.waiting for kind in self._kinds):
+                # In turn: one kind without an end must not keep the others waiting.
+                for kind in self._kinds:
+                    if kind.waiting:
+                        await self._write(kind, kind.take())
 
     async def _write(self, kind: Kind[Any], batch: Batch) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from cryptography.fernet import MultiFernet
+
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
 from app.keys.format import is_well_formed
@@ -21,6 +23,7 @@ from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
+from app.metering.once import Once
 from app.metering.problems import ClientGone, InternalError, InvalidKey
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
@@ -37,6 +40,8 @@ class Meter:
 
     `database_url` is asked at the start, in a thread: it may have to start a server first.
     `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
+    `cipher`, asked likewise, encrypts answers that are kept; without it no `Idempotency-Key` is
+    heeded.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -47,6 +52,7 @@ class Meter:
         database_url: Callable[[], str],
         max_body_bytes: int,
         direct_url: Callable[[], str] | None = None,
+        cipher: Callable[[], MultiFernet] | None = None,
         plans: Callable[[], Plans] = get_plans,
         trusted_proxy_hops: int = 0,
         record_bodies: Mode = "off",
@@ -56,6 +62,7 @@ class Meter:
         self._inner = inner
         self._database_url = database_url
         self._direct_url = direct_url or database_url
+        self._cipher = cipher
         self._max_body_bytes = max_body_bytes
         self._trusted_hops = trusted_proxy_hops
         self._record_bodies: Mode = record_bodies
@@ -64,6 +71,7 @@ class Meter:
         self.clock = DatabaseClock()
         self.keys = KeyCache(self.clock, plans, seconds=database_seconds)
         self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
+        self.once = Once(self.recorder, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
         self._chores = Chores(self.recorder, seconds=database_seconds)
 
@@ -71,8 +79,11 @@ class Meter:
         """Connect and start the inner app. A database that is away does not stop the start."""
         url = await asyncio.to_thread(self._database_url)
         direct_url = await asyncio.to_thread(self._direct_url)
+        cipher = await asyncio.to_thread(self._cipher) if self._cipher is not None else None
         await self._lifespan.start()
         self.keys.open(url)
+        if cipher is not None:
+            self.once.open(url, cipher)
         self._listener.open(direct_url)
         self._chores.open(url)
         self.recorder.open(url)
@@ -80,6 +91,7 @@ class Meter:
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
         await self.recorder.drain(seconds=DRAIN_SECONDS)
+        await self.once.close()
         await self._lifespan.stop()
         await self._listener.close()
         await self._chores.close()
@@ -102,11 +114,17 @@ class Meter:
             body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
             call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
+            inner = self._inner
+            if call.is_keyed:
+                inner = await self.once.enter(call, scope, inner)
             inner_scope = self._inner_scope(scope, call, headers)
         except LatchkeyError as refusal:
             await answer.refuse(refusal, is_early=True)
             return
-        await self._work(call, answer, inner_scope, BodySource(body, receive))
+        except asyncio.CancelledError:
+            answer.abandon()
+            raise
+        await self._work(call, answer, inner, inner_scope, BodySource(body, receive))
 
     def _begin(self, scope: Scope) -> Call:
         created_ms = self.clock.now_ms()
@@ -125,6 +143,7 @@ class Meter:
                 await self._look_up(call, credentials.key.encode("latin-1"))
             if credentials.refusal is not None:
                 raise credentials.refusal
+            call.is_keyed = self.once.concerns(scope)
             headers = [
                 header
                 for header in without_key(scope["headers"], credentials.key or "")
@@ -168,9 +187,11 @@ class Meter:
             "latchkey": call.admit(),
         }
 
-    async def _work(self, call: Call, answer: Answer, scope: Scope, source: BodySource) -> None:
+    async def _work(
+        self, call: Call, answer: Answer, inner: ASGIApp, scope: Scope, source: BodySource
+    ) -> None:
         try:
-            await self._inner(scope, source.receive, answer.send)
+            await inner(scope, source.receive, answer.send)
         except asyncio.CancelledError:
             answer.abandon()
             raise

@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.metering.clock import DatabaseClock
 from app.metering.grants import Grant
@@ -13,6 +13,9 @@ from app.metering.group_commit import DATABASE_SECONDS, GroupCommit, Kind, Resul
 from app.metering.limits import Quota
 from app.metering.problems import RecordingUnavailable
 from app.metering.wire import DatabaseUnavailable, array, element
+
+if TYPE_CHECKING:
+    from app.metering.claims import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class CallRow(NamedTuple):
     """One row of ApiCall, or of TrialApiCall for a trial key. Bodies are JSON text.
 
     `reserved` are the units that were kept for it in its quota, given back when it is settled.
+    `claim` is its hold on an `Idempotency-Key`, which ends in the same transaction.
     """
 
     id: str
@@ -48,6 +52,7 @@ class CallRow(NamedTuple):
     reserved: int
     request_body: str | None = None
     response_body: str | None = None
+    claim: "Claim | None" = None
 
 
 class Settled(NamedTuple):
@@ -82,14 +87,14 @@ class Recorder:
         self._clock = clock
         self._places = places
         self._share = max(1, places // _SHARE)
-        self._slot = b"%d" % secrets.randbelow(_SLOTS)
+        self._slot = new_slot()
         self._sent_at = 0.0
         self._is_open = False
         self._taken = 0
         self._none_taken = asyncio.Event()
         self._none_taken.set()
         self._later: set[asyncio.Future[None]] = set()
-        self._calls: Kind[CallRow] = Kind(_RECORD, self._call_params, self._written, _free_reserved)
+        self._calls: Kind[CallRow] = Kind(_RECORD, self._params, self._written, free_reserved)
         self._settled: Kind[Settled] = Kind(_SETTLE, _settled_params)
         self._repeated: Kind[Repeated] = Kind(_REPEAT, _repeated_params)
         self._commit = GroupCommit([self._calls, self._settled, self._repeated], seconds=seconds)
@@ -131,7 +136,10 @@ class Recorder:
         In either case what was reserved for it is free again, or charged.
         """
         try:
-            await self._commit.write(self._calls, row)
+            if row.claim is None:
+                await self._commit.write(self._calls, row)
+            else:
+                await row.claim.write(row)
         except DatabaseUnavailable as error:
             raise RecordingUnavailable from error
 
@@ -172,13 +180,17 @@ class Recorder:
             logger.warning("stopped while %d calls were in work", self._taken)
         await self._commit.close()
 
-    def _call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+    def _params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        self._sent_at = time.monotonic()
+        return self.call_params(rows)
+
+    def call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        """The parameters of `latchkey.record_calls`, in the order of `by_key`."""
         # Sorted, so that batches of two nodes never wait for each other's keys crosswise.
-        rows = sorted(rows, key=_by_key)
+        rows = sorted(rows, key=by_key)
         ordered = sorted({row.quota for row in rows}, key=_by_scope)
         numbers = {quota: number for number, quota in enumerate(ordered, 1)}
         grants = [row.grant for row in rows]
-        self._sent_at = time.monotonic()
         return [
             self._slot,
             array([row.id for row in rows]),
@@ -199,9 +211,12 @@ class Recorder:
         ]
 
     def _written(self, rows: Sequence[CallRow], result: Result) -> None:
-        """Settle what was reserved, and learn the totals of all nodes."""
         received = time.monotonic()
         self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
+        self.settle_units(rows, result, received)
+
+    def settle_units(self, rows: Sequence[CallRow], result: Result, received: float) -> None:
+        """They are committed: free what was reserved, and learn the totals of all nodes."""
         for row in rows:
             row.quota.reserved -= row.reserved
         ordered = sorted({row.quota for row in rows}, key=_by_scope)
@@ -212,7 +227,13 @@ class Recorder:
         self.recorded += len(rows)
 
 
-def _free_reserved(row: CallRow) -> None:
+def new_slot() -> bytes:
+    """Where a connection counts: two that count the same account then seldom wait in line."""
+    return b"%d" % secrets.randbelow(_SLOTS)
+
+
+def free_reserved(row: CallRow) -> None:
+    """It will not be written: what was reserved for it is free again."""
     row.quota.reserved -= row.reserved
 
 
@@ -235,7 +256,8 @@ def _bodies(texts: list[str | None]) -> bytes | None:
     return array(["NULL" if text is None else element(text) for text in texts])
 
 
-def _by_key(row: CallRow) -> str:
+def by_key(row: CallRow) -> str:
+    """The order in which a batch is written."""
     return row.grant.key_id
 
 
