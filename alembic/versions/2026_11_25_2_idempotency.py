@@ -25,6 +25,9 @@ CREATE TABLE latchkey."IdempotencyRecord" (
     answer text,
     "expiresAt" timestamp(3) NOT NULL
 );
+-- For deleting what has expired: with 500,000 records a pass without it took 300 ms to find that
+-- nothing is left, and 10 ms with it. Writing a record takes a tenth to a fifth longer.
+CREATE INDEX "IdempotencyRecord_expiresAt_idx" ON latchkey."IdempotencyRecord" ("expiresAt");
 -- What is encrypted does not get smaller.
 ALTER TABLE latchkey."IdempotencyRecord" ALTER answer SET STORAGE EXTERNAL;
 """
