@@ -31,13 +31,14 @@ class Gate(App):
 
     def __init__(self) -> None:
         super().__init__(self._serve)
+        self.status = 200
         self.working = asyncio.Event()
         self.go_on = asyncio.Event()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.working.set()
         await self.go_on.wait()
-        await start(send)
+        await start(send, self.status)
         await body(send, b"done")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.metering.asgi import Receive, Scope, Send
+from app.metering.idempotency import digest_of
 from app.models import TrialWorkspace
 from tests.factories import make_key, make_trial_key, make_user
 from tests.metering.apps import App, answering, body, start
@@ -21,6 +22,10 @@ from tests.metering.keyed import (
     records,
 )
 from tests.metering.upstream import UpstreamServer, proxy_to
+
+_NO_MORE_CLAIMS = (
+    'ALTER TABLE latchkey."IdempotencyRecord" ADD CHECK (digest IS NULL) NOT VALID'  # or 503
+)
 
 # The answer is given again
 
@@ -124,6 +129,7 @@ async def test_answer_is_given_again_to_an_account_without_units_left(
     meter = await start_keyed(inner, plans=lambda: plans(units=1))
     replies = [await ask(meter, key=live_key.secret, headers=keyed()) for _ in range(2)]
     assert [reply.body for reply in replies] == [b"work 1", b"work 1"]
+    await tables.execute(_NO_MORE_CLAIMS)
     for headers, text in ((keyed("order-2"), b"{}"), (keyed(), b"[]")):
         reply = await ask(meter, key=live_key.secret, headers=headers, body=[text])
         assert code_of(reply) == (429, "quota_exceeded")
@@ -204,7 +210,8 @@ async def test_work_that_goes_on_keeps_its_claim(
     await inner.working.wait()
     await lapse(tables)
     await meter.once.claims.extend()
-    reply = await ask(meter, key=live_key.secret, headers=keyed())
+    async with asyncio.timeout(5):
+        reply = await ask(meter, key=live_key.secret, headers=keyed())
     assert code_of(reply) == (409, "idempotency_in_progress")
     inner.go_on.set()
     assert (await first).status == 200
@@ -213,9 +220,15 @@ async def test_work_that_goes_on_keeps_its_claim(
         "AND interval '24 h' AS is_kept_a_day FROM latchkey.\"IdempotencyRecord\""
     )
     assert row["is_kept_a_day"]
-    await meter.once.claims.extend()  # nothing is in work any more
-    [after] = await tables.execute('SELECT "isDone" FROM latchkey."IdempotencyRecord"')
-    assert after["isDone"]
+    # One that comes too late shortens nothing.
+    await tables.execute(
+        'SELECT latchkey.extend_claims(array_agg(digest), array_agg("callId"), 60) '
+        'FROM latchkey."IdempotencyRecord"'
+    )
+    assert await tables.execute(
+        'SELECT digest FROM latchkey."IdempotencyRecord" '
+        "WHERE \"expiresAt\" > now() AT TIME ZONE 'UTC' + interval '23 h'"
+    )
 
 
 async def test_wait_is_as_long_as_the_work_has_taken_and_no_longer_than_the_lease(
@@ -255,6 +268,25 @@ async def test_lapsed_claim_lets_the_work_run_again(
     dead.go_on.set()  # it was only slow: its own answer does not take the other's place
     assert (await request).body == b"done"
     assert (await ask(other, key=live_key.secret, headers=keyed())).body == b"work 1"
+
+
+async def test_failure_that_outlived_its_claim_does_not_free_the_key_of_another(
+    start_keyed: StartMeter, live_key: Key, tables: Tables
+) -> None:
+    slow, other = Gate(), Gate()
+    slow.status = 500
+    first, second = [await start_keyed(inner) for inner in (slow, other)]
+    failing = asyncio.create_task(ask(first, key=live_key.secret, headers=keyed()))
+    await slow.working.wait()
+    await lapse(tables)
+    working = asyncio.create_task(ask(second, key=live_key.secret, headers=keyed()))
+    await other.working.wait()
+    slow.go_on.set()
+    assert (await failing).status == 500
+    reply = await ask(first, key=live_key.secret, headers=keyed())
+    assert code_of(reply) == (409, "idempotency_in_progress")
+    other.go_on.set()
+    assert (await working).status == 200
 
 
 async def test_work_that_outlived_its_claim_is_done_all_the_same(
@@ -360,6 +392,20 @@ async def test_call_that_the_server_cancels_frees_the_key(
 
 
 # The header
+
+
+def test_key_goes_by_the_path_as_it_was_sent() -> None:
+    """Or an upstream that tells `%2F` from `/` would have one's answer given for the other."""
+    scopes = [{"method": "POST", "path": "/a/b", "raw_path": raw} for raw in (b"/a/b", b"/a%2Fb")]
+    digests = {digest_of("owner", scope, b"key") for scope in scopes}
+    assert len(digests) == 2
+    assert digest_of("owner", {"method": "POST", "path": "/a/b"}, b"key") in digests
+
+
+def test_parts_of_a_digest_do_not_run_into_each_other() -> None:
+    scope = {"method": "POST", "path": "/a"}
+    assert digest_of("ab", scope, b"c") != digest_of("a", {**scope, "path": "b/a"}, b"c")
+    assert digest_of("owner", scope, b"bc") != digest_of("owner", {**scope, "path": "/ab"}, b"c")
 
 
 @pytest.mark.parametrize("key", ["", " ", "ü", "x" * 256, "a\tb", "a\x7f"])

@@ -89,8 +89,8 @@ async def test_row_that_was_not_written_lets_the_key_lapse(
     assert "outcome is unknown" in reply.json()["detail"]
     assert taken(meter, live_key) == (0, 0, 0)
     assert await records(tables) == [(False, False)]
-    await meter.once.claims.extend()  # nobody works on it any more
     await lapse(tables)
+    await meter.once.claims.extend()  # nobody works on it any more
     reply = await ask(meter, key=live_key.secret, headers=keyed())
     assert (reply.body, await records(tables)) == (b"work 2", [(True, True)])
 
