@@ -102,7 +102,8 @@ def _check_secret_key(settings: Settings) -> str:
     if keys:
         short = any(len(key) < SHORTEST_SECRET_KEY for key in keys)
         weak = ", too short for a public machine" if short else ""
-        return f"set, {len(keys)} of them" + weak
+        old = f", with {len(keys) - 1} old for reading" if len(keys) > 1 else ""
+        return f"set{old}{weak}"
     path = settings.var_dir / secret_key.FILE_NAME
     if not path.exists():
         return f"not set: one is made at start, in {path}"

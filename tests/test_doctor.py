@@ -67,8 +67,11 @@ async def test_without_an_upstream_the_app_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"secret_key": "k" * 32}, "set, 1 of them"),
-        ({"secret_key": f"{'k' * 32},short"}, "set, 2 of them, too short for a public machine"),
+        ({"secret_key": "k" * 32}, "set"),
+        (
+            {"secret_key": f"{'k' * 32},short"},
+            "set, with 1 old for reading, too short for a public machine",
+        ),
         ({}, "not set: one is made at start, in "),
     ],
 )
@@ -77,7 +80,7 @@ async def test_secret_key_is_looked_at_and_never_shown(
 ) -> None:
     found = await finding("SECRET_KEY", Settings(var_dir=tmp_path / "var", **values))
     assert found.is_ok
-    assert found.words.startswith(words)
+    assert found.words.removesuffix(str(tmp_path / "var" / "secret_key")) == words
     assert not (tmp_path / "var").exists()
 
 
