@@ -11,8 +11,8 @@ import psycopg
 import redis.asyncio
 
 from app.billing.plans import load_plans
-from app.core import database, migrations
-from app.core.settings import Settings
+from app.core import database, migrations, secret_key
+from app.core.settings import SHORTEST_SECRET_KEY, Settings
 from app.metering.build import build_meter
 from app.metering.upstream import trusted_authorities
 from app.screening.lists import load_watchlists
@@ -45,7 +45,10 @@ async def examine(settings: Settings) -> Sequence[Finding]:
         ("SMTP_URL", _check_smtp, "Start that server, mend SMTP_URL, or leave it out."),
         ("API_UPSTREAM", _check_upstream, "Start that server, or mend API_UPSTREAM."),
     ]
-    found = [_look("PUBLIC_URL", _check_public_url, settings)]
+    found = [
+        _look("PUBLIC_URL", _check_public_url, settings),
+        _look("SECRET_KEY", _check_secret_key, settings),
+    ]
     found += [await _connect(*connection, settings) for connection in connections]
     return [*found, *examine_files(settings)]
 
@@ -92,6 +95,22 @@ def _check_public_url(settings: Settings) -> str:
             "Put a proxy with a certificate before it, and its address into PUBLIC_URL"
         )
     return settings.public_url
+
+
+def _check_secret_key(settings: Settings) -> str:
+    keys = settings.secret_keys
+    if keys:
+        short = any(len(key) < SHORTEST_SECRET_KEY for key in keys)
+        weak = ", too short for a public machine" if short else ""
+        old = f", with {len(keys) - 1} old for reading" if len(keys) > 1 else ""
+        return f"set{old}{weak}"
+    path = settings.var_dir / secret_key.FILE_NAME
+    if not path.exists():
+        return f"not set: one is made at start, in {path}"
+    secret_key.make_cipher(settings, "doctor")
+    if settings.database_url:
+        return f"not set: {path} is used. Every machine on this database needs the same"
+    return f"not set: {path} is used"
 
 
 async def _check_database(settings: Settings) -> str:

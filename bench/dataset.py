@@ -84,7 +84,8 @@ FROM (SELECT array_agg(id ORDER BY id) AS ids, array_agg("userId" ORDER BY id) A
     LATERAL (SELECT (extract(epoch FROM now()) * 1000 - 30 * 86400000.0
         + 30 * 86400000.0 * n / %(total)s)::bigint) AS time (ms),
     LATERAL (SELECT lpad(to_hex(ms), 12, '0'), md5(n::text)) AS digits (hex, random),
-    LATERAL (SELECT CASE WHEN n %% 20 = 0 THEN 1 ELSE 1 + n %% cardinality(keys.ids) END) AS p (place)
+    LATERAL (SELECT CASE WHEN n %% 20 = 0 THEN 1 ELSE 1 + n %% cardinality(keys.ids) END)
+        AS turn (place)
 """
 _COUNT = """
 INSERT INTO latchkey."UsageHour" ("keyId", hour, endpoint, "statusClass", calls, units,
@@ -109,7 +110,7 @@ def fill_log(url: str, rows: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '512MB'")
-        query = 'SELECT indexdef FROM pg_indexes WHERE indexname = ANY(%s)'
+        query = "SELECT indexdef FROM pg_indexes WHERE indexname = ANY(%s)"
         indexes = connection.execute(query, [list(_INDEXES)]).fetchall()
         for name in _INDEXES:
             connection.execute(f'DROP INDEX public."{name}"')

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import doctor
+from app.core import secret_key
 from app.core.settings import Settings
 from tests.metering.upstream import UpstreamServer
 
@@ -61,3 +62,42 @@ async def test_without_an_upstream_the_app_is_looked_at() -> None:
     settings = Settings()
     assert (await finding("API_APP", settings)).words == "app.screening.api:api"
     assert (await finding("API_UPSTREAM", settings)).words == "not set: API_APP is metered"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"secret_key": "k" * 32}, "set"),
+        (
+            {"secret_key": f"{'k' * 32},short"},
+            "set, with 1 old for reading, too short for a public machine",
+        ),
+        ({}, "not set: one is made at start, in "),
+    ],
+)
+async def test_secret_key_is_looked_at_and_never_shown(
+    tmp_path: Path, values: dict[str, str], words: str
+) -> None:
+    found = await finding("SECRET_KEY", Settings(var_dir=tmp_path / "var", **values))
+    assert found.is_ok
+    assert found.words.removesuffix(str(tmp_path / "var" / "secret_key")) == words
+    assert not (tmp_path / "var").exists()
+
+
+async def test_made_secret_key_is_told_to_be_shared_where_machines_may_share_a_database(
+    tmp_path: Path,
+) -> None:
+    secret_key.make_cipher(Settings(var_dir=tmp_path), "test")
+    alone = await finding("SECRET_KEY", Settings(var_dir=tmp_path))
+    shared = await finding(
+        "SECRET_KEY", Settings(var_dir=tmp_path, database_url="postgresql://h/d")
+    )
+    assert alone.words == f"not set: {tmp_path / 'secret_key'} is used"
+    assert shared.words == f"{alone.words}. Every machine on this database needs the same"
+
+
+async def test_spoilt_secret_key_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("short")
+    found = await finding("SECRET_KEY", Settings(var_dir=tmp_path))
+    assert not found.is_ok
+    assert "Put back what it held" in found.words

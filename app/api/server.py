@@ -45,7 +45,7 @@ class Exchange(RequestResponseCycle):
         """The answer will come by `respond`, perhaps after the app has returned."""
         self._is_promised = True
 
-    def frame(self, status: int, headers: Headers, body: bytes) -> bytes | None:
+    def frame(self, status: int, headers: Headers, body_bytes: int) -> bytes | None:
         """The head of a whole answer, but for its end.
 
         None if it has to be framed in another way than by its length. Raises RuntimeError for
@@ -55,7 +55,7 @@ class Exchange(RequestResponseCycle):
             return None
         lines = [STATUS_LINE[status], _lines_of(self.default_headers)]
         values = []
-        length = b"%d" % len(body)
+        length = b"%d" % body_bytes
         for name, value in headers:
             lower = name.lower()
             if lower in _FRAMING or (lower == b"content-length" and value != length):
@@ -69,7 +69,7 @@ class Exchange(RequestResponseCycle):
         lines.append(b"content-length: %b\r\n" % length)
         return b"".join(lines)
 
-    def respond(self, head: bytes, lines: bytes, body: bytes) -> None:
+    def respond(self, head: bytes, lines: bytes, body: bytes | bytearray) -> None:
         """Send what `frame` made, with more header lines. A client that is gone gets nothing."""
         if self.disconnected:
             return

@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _PLAIN_URL = re.compile(r"[!-~]+")  # printable ASCII: nothing that must be encoded first
 
+SHORTEST_SECRET_KEY = 32
+"""Characters; of a shorter one nobody can say that it was not guessed."""
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -85,6 +88,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("secret_key")
+    @classmethod
+    def _no_key_is_empty(cls, value: str | None) -> str | None:
+        if value is not None and not all(key.strip() for key in value.split(",")):
+            raise ValueError("must be one key, or several with commas between; none may be empty")
+        return value
+
     @field_validator("api_upstream")
     @classmethod
     def _http_server_only(cls, value: str | None) -> str | None:
@@ -127,12 +137,24 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> "Settings":
-        if self.is_https and not self.secret_key:
+        if not self.is_https:
+            return self
+        if not self.secret_key:
             raise ValueError(
                 "SECRET_KEY is required when PUBLIC_URL is https: "
                 "set it to a long random value, for example from `openssl rand -hex 32`"
             )
+        if any(len(key) < SHORTEST_SECRET_KEY for key in self.secret_keys):
+            raise ValueError(
+                f"SECRET_KEY is too short: each of its keys needs {SHORTEST_SECRET_KEY} characters "
+                "when PUBLIC_URL is https. `openssl rand -hex 32` makes a good one"
+            )
         return self
+
+    @cached_property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys in SECRET_KEY: the first one encrypts, the others only decrypt."""
+        return tuple(key.strip() for key in (self.secret_key or "").split(",") if key.strip())
 
     @cached_property
     def api_name(self) -> str:

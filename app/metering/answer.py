@@ -66,7 +66,7 @@ class Answer:
         self._mode = mode
         self._has_place = False
         self._start: Message | None = None
-        self._held = b""
+        self._held: bytes | bytearray = b""
         self._phase = _HOLDING
         self.client_gone = False
 
@@ -106,6 +106,7 @@ class Answer:
         except RecordingUnavailable as unavailable:
             error = unavailable
         self._phase = _COMPLETE
+        self._give_place_back()
         if not isinstance(error, ClientGone):
             await self._send_problem(error)
 
@@ -122,14 +123,15 @@ class Answer:
 
     def _hand_over(self, body: bytes) -> bool:
         """Let the whole answer leave by itself once its row is committed, if that can be."""
-        exchange, start = self._exchange, self._started()
-        if exchange is None or not self._has_place or self._call.refusal is not None:
+        call, exchange, start = self._call, self._exchange, self._started()
+        if exchange is None or not self._has_place or call.refusal or call.claim:
             return False
-        held = self._held + body if self._held else body
-        head = exchange.frame(start["status"], _not_ours(start["headers"]), held)
+        size = len(self._held) + len(body)
+        head = exchange.frame(start["status"], _not_ours(start["headers"]), size)
         if head is None:
             return False
-        self._head, self._held = head, held
+        self._head = head
+        self._hold(body)
         self._phase, self._has_place = _COMPLETE, False
         exchange.promise()
         self._recorder.write_then(self._row(start["status"], is_whole=True), self._leave)
@@ -147,13 +149,13 @@ class Answer:
             return
         unknown = OutcomeUnknown()
         headers, body = self._problem(unknown)
-        head = exchange.frame(unknown.status, headers, body) or b""
+        head = exchange.frame(unknown.status, headers, len(body)) or b""
         exchange.respond(head, call.lines(unknown.status), body)
 
     async def _take(self, body: bytes, *, more: bool) -> None:
         if self._phase == _HOLDING:
-            self._held = self._held + body if self._held else body
-            if more and self._declares_little():
+            self._hold(body)
+            if more and self._may_hold_on():
                 return
             status = self._started()["status"]
             if self._call.refusal is not None and status >= _FIRST_FAILURE:
@@ -169,8 +171,19 @@ class Answer:
         elif self._phase == _STREAMING:
             await self._stream(body, more=more)
 
-    def _declares_little(self) -> bool:
-        """Whether the whole answer is known to be small enough to hold."""
+    def _hold(self, body: bytes) -> None:
+        if not self._held:
+            self._held = body
+        elif isinstance(self._held, bytearray):
+            self._held += body
+        else:
+            self._held = bytearray().join((self._held, body))
+
+    def _may_hold_on(self) -> bool:
+        """Whether to wait for more: to keep the answer, or because it is known to be small."""
+        claim = self._call.claim
+        if claim is not None and claim.holds(self._started(), len(self._held)):
+            return True
         for name, value in self._started()["headers"]:
             if name.lower() == b"content-length":
                 return int(value) <= HELD_BYTES and len(self._held) <= HELD_BYTES
@@ -182,10 +195,14 @@ class Answer:
         if times == 1:
             await self._record(status)
         else:
-            if self._has_place and grant is not None:
-                self._has_place = False
-                self._recorder.give_back(grant)
+            self._give_place_back()
             await self._recorder.repeat(Repeated(self._call.id, times))
+
+    def _give_place_back(self) -> None:
+        """No row will be written."""
+        if self._has_place and self._call.grant is not None:
+            self._has_place = False
+            self._recorder.give_back(self._call.grant)
 
     async def _record(self, status: int, *, is_whole: bool = False) -> None:
         """Commit the row of an answer with this status. Raises RecordingUnavailable.
@@ -211,6 +228,8 @@ class Answer:
     def _row(self, status: int, *, is_whole: bool) -> CallRow:
         """The row, with what may be stored of the bodies."""
         call, mode = self._call, self._mode
+        if call.claim is not None and is_whole:
+            call.claim.keep(self._started(), self._held)
         if mode == "off":
             return call.row(status)
         sensitive = call.route.sensitive
@@ -221,13 +240,13 @@ class Answer:
             )
         if is_whole and len(self._held) <= HELD_BYTES:
             kind = content_type_of(self._started()["headers"])
-            answer = stored_body(self._held, kind, sensitive=sensitive, mode=mode)
+            answer = stored_body(bytes(self._held), kind, sensitive=sensitive, mode=mode)
         return call.row(status, request, answer)
 
     async def _let_go(self, *, more: bool) -> None:
         """Send what was held."""
         start = self._started()
-        body, self._held = self._held, b""
+        body, self._held = bytes(self._held), b""
         self._phase = _STREAMING if more else _COMPLETE
         await self._send_start(start["status"], start["headers"])
         await self._pass_on({"type": "http.response.body", "body": body, "more_body": more})

@@ -1,9 +1,11 @@
 """The meter of this installation, made from its settings."""
 
 import importlib
+from functools import partial
 from typing import cast
 
 from app.core.database import database_url, direct_url
+from app.core.secret_key import make_cipher
 from app.core.settings import Settings
 from app.metering.asgi import ASGIApp
 from app.metering.meter import Meter
@@ -29,6 +31,7 @@ def build_meter(settings: Settings) -> Meter:
             inner,
             database_url=database_url,
             direct_url=direct_url,
+            cipher=partial(make_cipher, settings, "kept answers"),
             max_body_bytes=settings.max_body_bytes,
             trusted_proxy_hops=settings.trusted_proxy_hops,
             record_bodies=settings.record_bodies,

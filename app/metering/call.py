@@ -5,6 +5,7 @@ import time
 from app.core.ids import new_call_id
 from app.metering.asgi import Headers
 from app.metering.caller import Caller
+from app.metering.claims import Claim
 from app.metering.grants import Grant
 from app.metering.limits import Quota
 from app.metering.problems import QuotaExceeded
@@ -23,10 +24,12 @@ class Call:
     """What is known of a request so far; `grant` and `quota` once its key is known."""
 
     __slots__ = (
+        "claim",
         "created_ms",
         "grant",
         "id",
         "is_admitted",
+        "is_keyed",
         "method",
         "quota",
         "refusal",
@@ -47,6 +50,9 @@ class Call:
         self.grant: Grant | None = None
         self.quota: Quota | None = None
         self.is_admitted = False
+        self.is_keyed = False
+        """Whether an `Idempotency-Key` is to be heeded."""
+        self.claim: Claim | None = None
         self.refusal: QuotaExceeded | None = None
         """What the inner app was told when it asked for more units than there are."""
         self.reserved = 0
@@ -107,6 +113,7 @@ class Call:
             self.reserved,
             request,
             answer,
+            self.claim,
         )
 
     def lines(self, status: int) -> bytes:

@@ -6,10 +6,11 @@ from urllib.parse import unquote
 from app.core.errors import LatchkeyError
 from app.keys.format import KEY_PATTERN
 from app.metering.asgi import Headers, Scope
+from app.metering.idempotency import HEADER as IDEMPOTENCY_KEY
 from app.metering.problems import ConflictingKeys, KeyInUrl, MissingKey
 
 _OURS = "lk_"
-_LOOKED_AT = frozenset({b"authorization", b"x-api-key", b"x-request-id"})
+_LOOKED_AT = frozenset({b"authorization", b"x-api-key", b"x-request-id", IDEMPOTENCY_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ def read_credentials(scope: Scope) -> Credentials:
 def read_quickly(scope: Scope) -> tuple[bytes, Headers] | None:
     """The one key of an ordinary request, and the headers for the inner app.
 
-    None says nothing but that `read_credentials` has to look closer: at a URL that might hold a
-    key, at two keys, at none. Nearly every request is ordinary, and this is four times as fast.
+    None says nothing but that others have to look closer: at a URL that might hold a key, at two
+    keys, at none, at an `Idempotency-Key`. Nearly every request is ordinary, and this is four
+    times as fast.
     """
     query = scope.get("query_string", b"")
     if b"lk_" in query or b"%" in query or "lk_" in scope["path"] or "%" in scope["path"]:
@@ -50,7 +52,11 @@ def read_quickly(scope: Scope) -> tuple[bytes, Headers] | None:
         if name not in _LOOKED_AT:
             kept.append(header)
         elif name != b"x-request-id":
-            if key is not None or (name == b"authorization" and value[:7] != b"Bearer "):
+            if (
+                key is not None
+                or name == IDEMPOTENCY_KEY
+                or (name == b"authorization" and value[:7] != b"Bearer ")
+            ):
                 return None
             key = (value[7:] if name == b"authorization" else value).strip()
     return (key, kept) if key else None

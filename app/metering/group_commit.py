@@ -19,6 +19,9 @@ DATABASE_SECONDS = 5.0
 MOST_ROWS = 500
 """Of one batch: so that a batch is soon written, whatever has gathered."""
 
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one batch of rows that are weighed; one row may be more."""
+
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 # Refusals that time cures: serialisation, deadlock, lock timeout, cancelled, no room, shutting
@@ -43,12 +46,30 @@ class Kind(Generic[RowT]):
         params: Callable[[Sequence[RowT]], list[bytes | None]],
         written: Callable[[Sequence[RowT], Result], None] | None = None,
         given_up: Callable[[RowT], None] | None = None,
+        weight: Callable[[RowT], int] | None = None,
     ) -> None:
         self.statement = statement
         self.params = params
         self.written = written
         self.given_up = given_up
         self.waiting: list[tuple[RowT, Done, float]] = []
+        self._weight = weight
+
+    def take(self) -> Batch:
+        """The next batch of what is waiting."""
+        count = MOST_ROWS if self._weight is None else self._count_within(MOST_BYTES)
+        batch = self.waiting[:count]
+        del self.waiting[:count]
+        return batch
+
+    def _count_within(self, most_bytes: int) -> int:
+        assert self._weight is not None  # noqa: S101  # the caller has just looked
+        total = 0
+        for count, one in enumerate(self.waiting[:MOST_ROWS]):
+            total += self._weight(one[0])
+            if total > most_bytes:
+                return max(1, count)
+        return MOST_ROWS
 
 
 class GroupCommit:
@@ -65,6 +86,7 @@ class GroupCommit:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._task: asyncio.Task[None] | None = None
         self.is_well = True
         """Whether the last batch was written at the first attempt."""
@@ -98,19 +120,19 @@ class GroupCommit:
             raise DatabaseUnavailable("the meter has not been started")
         kind.waiting.append((row, done, self._loop.time() + self._seconds))
         if len(kind.waiting) == 1:
+            self._idle.clear()
             self._wake.set()
 
     async def _write_for_ever(self) -> None:
         while True:
-            self._idle.set()
             await self._wake.wait()
             self._wake.clear()
-            self._idle.clear()
-            for kind in self._kinds:
-                while kind.waiting:
-                    batch = kind.waiting[:MOST_ROWS]
-                    del kind.waiting[:MOST_ROWS]
-                    await self._write(kind, batch)
+            while any(kind.waiting for kind in self._kinds):
+                # In turn: one kind without an end must not keep the others waiting.
+                for kind in self._kinds:
+                    if kind.waiting:
+                        await self._write(kind, kind.take())
+            self._idle.set()
 
     async def _write(self, kind: Kind[Any], batch: Batch) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS

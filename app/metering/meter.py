@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cryptography.fernet import MultiFernet
+
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
 from app.keys.format import is_well_formed
@@ -31,6 +33,7 @@ from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
+from app.metering.once import Once
 from app.metering.problems import BodyTooLarge, ClientGone, InternalError, InvalidKey
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
@@ -48,6 +51,8 @@ class Meter:
 
     `database_url` is asked at the start, in a thread: it may have to start a server first.
     `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
+    `cipher`, asked likewise, encrypts answers that are kept; without it no `Idempotency-Key` is
+    heeded.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -58,6 +63,7 @@ class Meter:
         database_url: Callable[[], str],
         max_body_bytes: int,
         direct_url: Callable[[], str] | None = None,
+        cipher: Callable[[], MultiFernet] | None = None,
         plans: Callable[[], Plans] = get_plans,
         trusted_proxy_hops: int = 0,
         record_bodies: Mode = "off",
@@ -67,6 +73,7 @@ class Meter:
         self._inner = inner
         self._database_url = database_url
         self._direct_url = direct_url or database_url
+        self._cipher = cipher
         self._max_body_bytes = max_body_bytes
         self._trusted_hops = trusted_proxy_hops
         self._record_bodies: Mode = record_bodies
@@ -75,6 +82,7 @@ class Meter:
         self.clock = DatabaseClock()
         self.keys = KeyCache(self.clock, plans, seconds=database_seconds)
         self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
+        self.once = Once(self.recorder, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
         self._chores = Chores(self.recorder, seconds=database_seconds)
 
@@ -82,8 +90,11 @@ class Meter:
         """Connect and start the inner app. A database that is away does not stop the start."""
         url = await asyncio.to_thread(self._database_url)
         direct_url = await asyncio.to_thread(self._direct_url)
+        cipher = await asyncio.to_thread(self._cipher) if self._cipher is not None else None
         await self._lifespan.start()
         self.keys.open(url)
+        if cipher is not None:
+            self.once.open(url, cipher)
         self._listener.open(direct_url)
         self._chores.open(url)
         self.recorder.open(url)
@@ -91,6 +102,7 @@ class Meter:
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
         await self.recorder.drain(seconds=DRAIN_SECONDS)
+        await self.once.close()
         await self._lifespan.stop()
         await self._listener.close()
         await self._chores.close()
@@ -121,11 +133,17 @@ class Meter:
             if body:
                 call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
+            inner = self._inner
+            if call.is_keyed:
+                inner = await self.once.enter(call, scope, inner)
             self._prepare(scope, call, headers)
         except LatchkeyError as refusal:
             await answer.refuse(refusal, is_early=True)
             return
-        await self._work(call, answer, scope, BodySource(body, receive))
+        except asyncio.CancelledError:
+            answer.abandon()
+            raise
+        await self._work(call, answer, inner, scope, BodySource(body, receive))
 
     def _identify_quickly(self, call: Call, scope: Scope) -> Headers | None:
         """The headers without the key, of an ordinary request whose key is known; or None."""
@@ -146,6 +164,7 @@ class Meter:
             await self._look_up(call, credentials.key)
         if credentials.refusal is not None:
             raise credentials.refusal
+        call.is_keyed = self.once.concerns(scope)
         if call.grant is None:
             raise InvalidKey
         return [
@@ -184,9 +203,11 @@ class Meter:
         scope["extensions"] = {}
         scope["state"] = self._lifespan.state.copy()
 
-    async def _work(self, call: Call, answer: Answer, scope: Scope, source: BodySource) -> None:
+    async def _work(
+        self, call: Call, answer: Answer, inner: ASGIApp, scope: Scope, source: BodySource
+    ) -> None:
         try:
-            await self._inner(scope, source.receive, answer.send)
+            await inner(scope, source.receive, answer.send)
         except asyncio.CancelledError:
             answer.abandon()
             raise

@@ -2,7 +2,7 @@
 
 import math
 
-from app.core.errors import LatchkeyError
+from app.core.errors import InvalidRequest, LatchkeyError
 
 
 class MissingKey(LatchkeyError):
@@ -147,6 +147,55 @@ class BodyTooLarge(LatchkeyError):
         super().__init__(f"The request body may have {limit_bytes:,} bytes at most. Send less.")
 
 
+class InvalidIdempotencyKey(InvalidRequest):
+    """The header `Idempotency-Key` cannot be used as it is."""
+
+    default_detail = (
+        "The header `Idempotency-Key` must be there once, with 1 to 255 printable ASCII characters."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(fields={"Idempotency-Key": self.default_detail})
+
+
+class IdempotencyConflict(LatchkeyError):
+    """The key was used before, for another request."""
+
+    status = 409
+    code = "idempotency_conflict"
+    title = "Idempotency-Key used before"
+    default_detail = (
+        "This `Idempotency-Key` was used before, with another query, content type or body. "
+        "Send the same request again, or use a new key for a new request."
+    )
+
+
+class AnswerNotKept(IdempotencyConflict):
+    """The same request was answered already, but the answer cannot be given again."""
+
+    def __init__(self, call_id: str, why: str):
+        super().__init__(
+            f"The request with this `Idempotency-Key` was answered as call {call_id}, and {why}, "
+            "so it cannot be given again. Look that call up in your log. Nothing was done and "
+            "nothing charged now; use a new key to have it done again."
+        )
+
+
+class IdempotencyInProgress(LatchkeyError):
+    """The first request with this key is still in work, or was when its process died."""
+
+    status = 409
+    code = "idempotency_in_progress"
+    title = "Still being answered"
+    default_detail = (
+        "The first request with this `Idempotency-Key` is still being answered. "
+        "Wait as long as `Retry-After` says, then send the same request again."
+    )
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(headers={"retry-after": str(max(1, wait_seconds))})
+
+
 class RecordingUnavailable(LatchkeyError):
     """The call cannot be recorded, so it was refused before any work."""
 
@@ -167,7 +216,9 @@ class OutcomeUnknown(RecordingUnavailable):
 
     default_detail = (
         "The call was worked on, but its record could not be confirmed: its outcome is unknown. "
-        "Look for this request id in your log before you send it again."
+        "If it had an `Idempotency-Key`, send it again with the same one: it is charged once. "
+        "If not, look for this request id in your log first, and retry with an `Idempotency-Key` "
+        "from now on."
     )
 
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.metering.clock import DatabaseClock
 from app.metering.grants import Grant
@@ -13,6 +13,9 @@ from app.metering.group_commit import DATABASE_SECONDS, Done, GroupCommit, Kind,
 from app.metering.limits import Quota
 from app.metering.problems import RecordingUnavailable
 from app.metering.wire import DatabaseUnavailable, array, element
+
+if TYPE_CHECKING:
+    from app.metering.claims import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class CallRow(NamedTuple):
     """One row of ApiCall, or of TrialApiCall for a trial key. Bodies are JSON text.
 
     `reserved` are the units that were kept for it in its quota, given back when it is settled.
+    `claim` is its hold on an `Idempotency-Key`, which ends in the same transaction.
     """
 
     id: str
@@ -48,6 +52,7 @@ class CallRow(NamedTuple):
     reserved: int
     request_body: str | None = None
     response_body: str | None = None
+    claim: "Claim | None" = None
 
 
 class Settled(NamedTuple):
@@ -82,15 +87,14 @@ class Recorder:
         self._clock = clock
         self._places = places
         self._share = max(1, places // _SHARE)
-        self._slot = b"%d" % secrets.randbelow(_SLOTS)
+        self._slot = new_slot()
         self._sent_at = 0.0
-        self._quotas_sent: list[Quota] = []
         self._is_open = False
         self._taken = 0
         self._none_taken = asyncio.Event()
         self._none_taken.set()
         self._later: set[asyncio.Future[None]] = set()
-        self._calls: Kind[CallRow] = Kind(_RECORD, self._call_params, self._written, _free_reserved)
+        self._calls: Kind[CallRow] = Kind(_RECORD, self._params, self._written, free_reserved)
         self._settled: Kind[Settled] = Kind(_SETTLE, _settled_params)
         self._repeated: Kind[Repeated] = Kind(_REPEAT, _repeated_params)
         self._commit = GroupCommit([self._calls, self._settled, self._repeated], seconds=seconds)
@@ -132,7 +136,10 @@ class Recorder:
         In either case what was reserved for it is free again, or charged.
         """
         try:
-            await self._commit.write(self._calls, row)
+            if row.claim is None:
+                await self._commit.write(self._calls, row)
+            else:
+                await row.claim.write(row)
         except DatabaseUnavailable as error:
             raise RecordingUnavailable from error
 
@@ -177,16 +184,20 @@ class Recorder:
             logger.warning("stopped while %d calls were in work", self._taken)
         await self._commit.close()
 
-    def _call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+    def _params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        self._sent_at = time.monotonic()
+        return self.call_params(rows)
+
+    def call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        """The parameters of `latchkey.record_calls`, in the order of `by_key`."""
         # Sorted, so that batches of two nodes never wait for each other's keys crosswise.
-        rows = sorted(rows, key=_by_key)
-        ids, grants, quotas, endpoints, methods, *numbers, requests, answers = zip(
+        rows = sorted(rows, key=by_key)
+        ids, grants, quotas, endpoints, methods, *numbers, requests, answers, _ = zip(
             *rows, strict=True
         )
         statuses, latencies, units, created, _ = numbers
-        ordered = self._quotas_sent = sorted(set(quotas), key=_by_scope)
+        ordered = _in_order(quotas)
         positions = {quota: position for position, quota in enumerate(ordered, 1)}
-        self._sent_at = time.monotonic()
         return [
             self._slot,
             array(ids),
@@ -207,19 +218,28 @@ class Recorder:
         ]
 
     def _written(self, rows: Sequence[CallRow], result: Result) -> None:
-        """Settle what was reserved, and learn the totals of all nodes."""
         received = time.monotonic()
         self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
+        self.settle_units(rows, result, received)
+
+    def settle_units(self, rows: Sequence[CallRow], result: Result, received: float) -> None:
+        """They are committed: free what was reserved, and learn the totals of all nodes."""
         for row in rows:
             row.quota.reserved -= row.reserved
         totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
-        for quota, total in zip(self._quotas_sent, totals, strict=True):
+        for quota, total in zip(_in_order(row.quota for row in rows), totals, strict=True):
             quota.settled_at = received
             quota.total = max(quota.total, int(total))
         self.recorded += len(rows)
 
 
-def _free_reserved(row: CallRow) -> None:
+def new_slot() -> bytes:
+    """Where a connection counts: two that count the same account then seldom wait in line."""
+    return b"%d" % secrets.randbelow(_SLOTS)
+
+
+def free_reserved(row: CallRow) -> None:
+    """It will not be written: what was reserved for it is free again."""
     row.quota.reserved -= row.reserved
 
 
@@ -242,8 +262,14 @@ def _bodies(texts: Sequence[str | None]) -> bytes | None:
     return array(["NULL" if text is None else element(text) for text in texts])
 
 
-def _by_key(row: CallRow) -> str:
+def by_key(row: CallRow) -> str:
+    """The order in which a batch is written."""
     return row.grant.key_id
+
+
+def _in_order(quotas: Iterable[Quota]) -> list[Quota]:
+    """Each once, in the order in which they are counted."""
+    return sorted(set(quotas), key=_by_scope)
 
 
 def _by_scope(quota: Quota) -> tuple[str, str]:

@@ -71,6 +71,7 @@ BAD = {
     "API_UPSTREAM": ["localhost:9000", "ftp://h", "http://", "http://h?x", "http://h#x", "http://",
                      "http://me:pw@h", "http://h:port", "http://h:0", "http://h/a b", "http://[::1",
                      "http://h/ü", "http://müller.example", "http://h/a/../b"],
+    "SECRET_KEY": [",", f"{SECRET},", f",{SECRET}", " "],
     "RECORD_BODIES": ["yes"],
     "MAX_BODY_BYTES": ["0", "-1", "1 MiB"],
     "TRUSTED_PROXY_HOPS": ["-1", "all"],
@@ -132,6 +133,19 @@ def test_https_needs_a_secret_key_by_name(read):
     with pytest.raises(ValidationError, match="SECRET_KEY is required when PUBLIC_URL is https"):
         read(PUBLIC_URL="https://api.example.com")
     assert read(PUBLIC_URL="https://api.example.com", SECRET_KEY=SECRET).is_https
+
+
+@pytest.mark.parametrize("weak", ["x" * 31, f"{SECRET},{'x' * 31}", f"{'x' * 31} ,{SECRET}"])
+def test_https_refuses_a_short_secret_key_by_name_and_does_not_repeat_it(read, weak):
+    assert read(SECRET_KEY=weak).secret_key == weak
+    with pytest.raises(ValidationError, match="SECRET_KEY is too short") as caught:
+        read(PUBLIC_URL="https://api.example.com")
+    assert "xxx" not in caught.value.errors()[0]["msg"]
+
+
+def test_secret_key_is_a_list_whose_first_one_counts(read):
+    assert read().secret_keys == ()
+    assert read(SECRET_KEY=f"{SECRET}, {'y' * 32}").secret_keys == (SECRET, "y" * 32)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
 from app.jobs import housekeeping, mail
 from app.metering import partitions
-from app.models import Session, SignInLink, VerificationToken
+from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
 from tests.api.browser import make_settings
 from tests.e2e.mailbox import link_in, running_mailbox
 from tests.factories import make_session, make_user
@@ -302,10 +302,22 @@ async def test_what_ended_by_time_is_deleted(unit_of_work, use_settings, admin):
         await links.issue_token(session, await links.request_link(session, ASKED, browser="old"))
         await session.exec(update(SignInLink).values(created_at=long_ago))
         await session.exec(update(VerificationToken).values(expires=long_ago))
+        for digest, expires_at in ((b"old", long_ago), (b"new", DB_NOW + timedelta(hours=1))):
+            session.add(
+                IdempotencyRecord(
+                    digest=digest, fingerprint=b"", call_id="x", expires_at=expires_at
+                )
+            )
     admin.execute("DELETE FROM procrastinate_jobs")
     await run_task(unit_of_work, admin, "housekeeping:delete_stale")
+    gone_and_left = (
+        (SignInLink, 0),
+        (VerificationToken, 0),
+        (Session, 1),
+        (IdempotencyRecord, 1),
+    )
     async with unit_of_work() as session:
-        for model, left in ((SignInLink, 0), (VerificationToken, 0), (Session, 1)):
+        for model, left in gone_and_left:
             assert (await session.exec(select(func.count()).select_from(model))).one() == left
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 from psycopg.rows import dict_row
 
 from app.billing.plans import Plans, Tier, TrialTerms
@@ -15,6 +16,7 @@ from app.metering.meter import Meter
 from tests.factories import make_key, make_trial_key, make_user, make_workspace
 
 PLENTY = 1_000_000
+CIPHER = MultiFernet([Fernet(Fernet.generate_key())])
 
 
 def plans(*, units: int = PLENTY, rate: int = PLENTY, trial_units: int = PLENTY) -> Plans:
@@ -50,6 +52,16 @@ async def start_meter(database_url: str) -> AsyncIterator[StartMeter]:
             return await stack.enter_async_context(running(inner, url, **options))
 
         yield start
+
+
+@pytest.fixture
+def start_keyed(start_meter: StartMeter) -> StartMeter:
+    """Starts a meter that heeds `Idempotency-Key`."""
+
+    async def start(inner: ASGIApp, *args: Any, **options: Any) -> Meter:
+        return await start_meter(inner, *args, **{"cipher": lambda: CIPHER, **options})
+
+    return start
 
 
 @dataclass

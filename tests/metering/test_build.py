@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from app.core.settings import Settings
 from app.metering.build import ApiUnusable, build_meter
 from app.metering.meter import Meter
 from app.metering.openapi_file import read_openapi
+from tests.factories import make_key, make_user
 from tests.metering.apps import OPENAPI, answering
+from tests.metering.client import ask
 
 UPSTREAM = "http://127.0.0.1:1/base"
 
@@ -26,6 +29,27 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_meter_is_made_from_the_settings(module: ModuleType) -> None:
     module.api = answering()
     assert isinstance(build_meter(Settings(api_app="an_operators_api:api")), Meter)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_meter_made_from_the_settings_heeds_idempotency_keys(
+    module: ModuleType, unit_of_work: Any, tmp_path: Path
+) -> None:
+    async with unit_of_work() as session:
+        _, secret = await make_key(session, await make_user(session))
+    module.api = answering()
+    meter = build_meter(Settings(api_app="an_operators_api:api", var_dir=tmp_path))
+    assert names_in(tmp_path) == []  # looking at the settings makes no key
+    await meter.start()
+    headers = [("Idempotency-Key", "order-1")]
+    replies = [await ask(meter, key=secret, headers=headers) for _ in range(2)]
+    await meter.stop()
+    assert [reply.status for reply in replies] == [200, 200]
+    assert module.api.calls == 1
+    assert names_in(tmp_path) == ["secret_key"]
 
 
 @pytest.mark.parametrize(

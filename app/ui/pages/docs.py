@@ -21,6 +21,7 @@ _HEADERS = (
     ("X-Quota-Remaining", "Units left in this period."),
     ("RateLimit, RateLimit-Policy", "Requests left now, and the limit they count against."),
     ("Retry-After", "Seconds to wait, on a refusal that passes."),
+    ("Idempotency-Replayed", "true: this answer was given before, and cost nothing now."),
 )
 
 
@@ -38,6 +39,7 @@ def docs_page() -> rx.Component:
             _make_a_key(),
             _call(),
             _read_the_answer(),
+            _send_it_again(),
         ),
         active="/docs/",
     )
@@ -129,6 +131,22 @@ def _read_the_answer() -> rx.Component:
             ". Every answer has these headers:",
         ),
         table("Headers of an answer", _HEADER_COLUMNS, _HEADERS),
+    )
+
+
+def _send_it_again() -> rx.Component:
+    return _section(
+        "send-it-again",
+        "Send it again safely",
+        rx.el.p(
+            "When an answer is lost on the way, send the same request again with the same ",
+            mono("Idempotency-Key"),
+            ", a text of your own for each piece of work. For 24 hours you get the first answer "
+            "again, and are charged once. The same key with another body gets ",
+            mono("409"),
+            ". If our side crashes in the midst of the work, it may run again within a minute, "
+            "charged once all the same.",
+        ),
     )
 
 

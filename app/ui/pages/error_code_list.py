@@ -93,6 +93,19 @@ ERROR_CODES = (
         "The header Allow names the methods.",
     ),
     ErrorCode(
+        409,
+        "idempotency_conflict",
+        "The Idempotency-Key was used before: with another body, or for an answer that was not "
+        "kept. detail says which.",
+        "Send the same request again, or use a new key for a new request.",
+    ),
+    ErrorCode(
+        409,
+        "idempotency_in_progress",
+        "The first request with this Idempotency-Key is still being answered.",
+        "Wait as long as Retry-After says, then send the same request again.",
+    ),
+    ErrorCode(
         413,
         "body_too_large",
         "The body is larger than this API takes.",

@@ -1,0 +1,66 @@
+"""Batches: which rows go together, and which kind is next."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.metering import group_commit
+from app.metering.group_commit import GroupCommit, Kind
+from app.metering.wire import array
+
+
+def numbers(*, are_weighed: bool) -> tuple[Kind[int], list[list[int]]]:
+    """A kind of rows that are numbers and weigh as much, and the batches of it that were sent."""
+    batches: list[list[int]] = []
+
+    def params(rows: Sequence[int]) -> list[bytes | None]:
+        batches.append(list(rows))
+        return [array(rows)]
+
+    statement = b"SELECT count(*) FROM unnest($1::integer[])"
+    return Kind(statement, params, weight=(lambda row: row) if are_weighed else None), batches
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([6, 4, 1], [[6, 4], [1]]),
+        ([11, 1], [[11], [1]]),  # one that is larger than a batch goes alone
+        ([1, 11], [[1], [11]]),
+        ([0] * 5, [[0] * 5]),
+    ],
+)
+async def test_rows_that_are_weighed_go_in_batches_of_so_much(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, sizes: list[int], batches: list[list[int]]
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_BYTES", 10)
+    kind, sent = numbers(are_weighed=True)
+    commit = GroupCommit([kind])
+    commit.open(database_url)
+    await asyncio.gather(*[commit.write(kind, size) for size in sizes])
+    await commit.close()
+    assert sent == batches
+
+
+async def test_kind_without_an_end_keeps_no_other_waiting(database_url: str) -> None:
+    other, sent = numbers(are_weighed=False)
+    is_enough = asyncio.Event()
+
+    def one_more(rows: Sequence[int]) -> list[bytes | None]:
+        if not is_enough.is_set():
+            commit.write(endless, 1)  # so that one is waiting whenever a batch is written
+        return [array(rows)]
+
+    endless: Kind[int] = Kind(b"SELECT $1::integer[]", one_more)
+    commit = GroupCommit([endless, other])
+    commit.open(database_url)
+    commit.write(endless, 1)
+    try:
+        async with asyncio.timeout(2):
+            for number in range(5):
+                await commit.write(other, number)
+    finally:
+        is_enough.set()
+        await commit.close()
+    assert sent == [[0], [1], [2], [3], [4]]
