@@ -155,4 +155,5 @@ def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
         if kind.given_up is not None:
             kind.given_up(row)
         if not done.done():
-            done.set_exception(DatabaseUnavailable(str(error)))
+            # Not one exception for many who wait; of a single one it says that it was refused.
+            done.set_exception(error if len(batch) == 1 else DatabaseUnavailable(str(error)))

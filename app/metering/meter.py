@@ -1,27 +1,24 @@
 """The meter: stands before the API, knows the key, runs the app, and records before it answers."""
 
 import asyncio
-import hashlib
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
-from app.keys.format import is_well_formed
-from app.metering.address import client_address
+from app.metering.admission import Admission
 from app.metering.answer import Answer
 from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send, content_type_of
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
-from app.metering.credentials import read_credentials, read_quickly, without_key
 from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
-from app.metering.problems import ClientGone, InternalError, InvalidKey
+from app.metering.own.routes import OwnRoutes
+from app.metering.problems import ClientGone, InternalError
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
 from app.metering.routes import Routes
@@ -37,6 +34,8 @@ class Meter:
 
     `database_url` is asked at the start, in a thread: it may have to start a server first.
     `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
+    Latchkey's own routes are answered here, for holders of these root keys (their SHA-256) and
+    of customers' keys; the inner app never sees them.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -50,6 +49,7 @@ class Meter:
         plans: Callable[[], Plans] = get_plans,
         trusted_proxy_hops: int = 0,
         record_bodies: Mode = "off",
+        root_keys: Collection[bytes] = (),
         places: int = PLACES,
         database_seconds: float = DATABASE_SECONDS,
     ) -> None:
@@ -57,7 +57,6 @@ class Meter:
         self._database_url = database_url
         self._direct_url = direct_url or database_url
         self._max_body_bytes = max_body_bytes
-        self._trusted_hops = trusted_proxy_hops
         self._record_bodies: Mode = record_bodies
         self._routes = Routes.of(inner)
         self._lifespan = InnerLifespan(inner)
@@ -66,6 +65,19 @@ class Meter:
         self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
         self._chores = Chores(self.recorder, seconds=database_seconds)
+        self._admission = Admission(
+            self.clock, self.keys, self._chores, trusted_proxy_hops=trusted_proxy_hops
+        )
+        self._own = OwnRoutes(
+            self._admission,
+            self.keys,
+            self.recorder,
+            self.clock,
+            root_keys=root_keys,
+            record_bodies=record_bodies,
+            seconds=database_seconds,
+        )
+        self._own_by_path = self._own.by_path
 
     async def start(self) -> None:
         """Connect and start the inner app. A database that is away does not stop the start."""
@@ -75,13 +87,16 @@ class Meter:
         self.keys.open(url)
         self._listener.open(direct_url)
         self._chores.open(url)
+        self._own.open(url)
         self.recorder.open(url)
 
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
+        await self._own.drain(seconds=DRAIN_SECONDS)
         await self.recorder.drain(seconds=DRAIN_SECONDS)
         await self._lifespan.stop()
         await self._listener.close()
+        self._own.close()
         await self._chores.close()
         await self.keys.close()
 
@@ -94,11 +109,15 @@ class Meter:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
+        own = self._own_by_path.get(scope["path"])
+        if own is not None:
+            await own(scope, receive, send)
+            return
         call = self._begin(scope)
         answer = Answer(call, send, self.recorder, self._record_bodies)
         try:
-            headers = await self._identify(call, scope)
-            self._admit(call, scope)
+            headers = await self._admission.identify(call, scope)
+            self._admission.admit(call, scope)
             body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
             call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
@@ -112,47 +131,6 @@ class Meter:
         created_ms = self.clock.now_ms()
         route = self._routes.find(scope["path"], scope["method"])
         return Call(created_ms, scope["method"], route)
-
-    async def _identify(self, call: Call, scope: Scope) -> Headers:
-        """Find out whose key it is: the headers without it. Raises the refusal of any other."""
-        ordinary = read_quickly(scope)
-        if ordinary is not None:
-            key, headers = ordinary
-            await self._look_up(call, key)
-        else:
-            credentials = read_credentials(scope)
-            if credentials.key is not None:
-                await self._look_up(call, credentials.key.encode("latin-1"))
-            if credentials.refusal is not None:
-                raise credentials.refusal
-            headers = [
-                header
-                for header in without_key(scope["headers"], credentials.key or "")
-                if header[0] != b"x-request-id"
-            ]
-        if call.grant is None:
-            raise InvalidKey
-        return headers
-
-    async def _look_up(self, call: Call, key: bytes) -> None:
-        digest = hashlib.sha256(key).digest()
-        grant = self.keys.known(digest)
-        if grant is None and is_well_formed(key.decode("latin-1")):
-            grant = await self.keys.find(digest)
-            # The first look-up is also the first time that the database's clock was heard.
-            call.begin_at(self.clock.now_ms())
-        if grant is not None:
-            call.belongs_to(grant)
-
-    def _admit(self, call: Call, scope: Scope) -> None:
-        """Raise the refusal that the call's key gets now, here, if any."""
-        grant = call.grant
-        assert grant is not None  # noqa: S101  # the caller has just found it
-        grant.check(self.clock.now_ms())
-        if grant.allowed is not None:
-            grant.check_address(client_address(scope, self._trusted_hops))
-        grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
-        self._chores.note_use(grant.key_id, call.created_ms)
 
     def _inner_scope(self, scope: Scope, call: Call, headers: Headers) -> Scope:
         """What the inner app sees: the caller instead of the key, and our request id.

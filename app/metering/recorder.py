@@ -20,7 +20,8 @@ PLACES = 2048
 """How many calls may be in work at once; the next is refused, not kept waiting."""
 
 _SHARE = 4  # one key may have a quarter of the places
-_SLOTS = 8
+SLOTS = 8
+"""Over how many rows of UsagePeriod the processes spread, so as not to wait for each other."""
 
 _RECORD = (
     b"SELECT * FROM latchkey.record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
@@ -82,7 +83,7 @@ class Recorder:
         self._clock = clock
         self._places = places
         self._share = max(1, places // _SHARE)
-        self._slot = b"%d" % secrets.randbelow(_SLOTS)
+        self._slot = b"%d" % secrets.randbelow(SLOTS)
         self._sent_at = 0.0
         self._is_open = False
         self._taken = 0
@@ -207,8 +208,7 @@ class Recorder:
         ordered = sorted({row.quota for row in rows}, key=_by_scope)
         totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
         for quota, total in zip(ordered, totals, strict=True):
-            quota.settled_at = received
-            quota.total = max(quota.total, int(total))
+            quota.settle(int(total), self._sent_at, received)
         self.recorded += len(rows)
 
 
