@@ -9,12 +9,12 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.metering.jsonb_text import without_keys
-from app.metering.routes import OTHER
 
 MOST_CALLS = 1000
 _MOST_UNITS = _LONGEST_MS = 2**31 - 1  # the columns are integers
-_PATH = re.compile(r"/[!-\"$->@-~]*")
-_UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_PATH = r"/[!-\"$->@-~]*|\(other\)"
+_HEX = "[0-9a-fA-F]"
+_UUID7 = f"{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}"
 
 
 def holds_key(endpoint: str) -> bool:
@@ -24,7 +24,7 @@ def holds_key(endpoint: str) -> bool:
 
 
 def _path(value: str) -> str:
-    if value != OTHER.template and not _PATH.fullmatch(value):
+    if not re.fullmatch(_PATH, value):
         raise ValueError("must be a path or a template like /things/{id}, in ASCII, without query")
     return value
 
@@ -38,17 +38,21 @@ def _address(value: str) -> str:
 
 
 def _call_id(value: str) -> str:
-    if not re.fullmatch(_UUID7, value.lower()):
+    if not re.fullmatch(_UUID7, value):
         raise ValueError("must be a UUIDv7")
     return value.lower()
 
 
 CallId = Annotated[
     str,
-    Field(max_length=36, json_schema_extra={"format": "uuid"}),
+    Field(max_length=36, json_schema_extra={"pattern": f"^{_UUID7}$"}),
     AfterValidator(_call_id),
 ]
-Endpoint = Annotated[str, Field(max_length=200), AfterValidator(_path)]
+Endpoint = Annotated[
+    str,
+    Field(max_length=200, json_schema_extra={"pattern": f"^({_PATH})$"}),
+    AfterValidator(_path),
+]
 Method = Annotated[str, Field(pattern=r"^[A-Z][A-Z-]{0,19}$")]
 Address = Annotated[str, Field(max_length=64), AfterValidator(_address)]
 Units = Annotated[int, Field(ge=0, le=_MOST_UNITS)]
