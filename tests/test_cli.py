@@ -1,5 +1,6 @@
 """The command line, in processes of its own: what it says, and how it ends."""
 
+import hashlib
 import os
 import re
 import signal
@@ -19,11 +20,13 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.core import database
+from app.core.settings import Settings
+from app.keys.format import is_well_formed
 from app.ui.build import build_frontend
 from tests.api.browser import make_settings
 from tests.portal import ROOT, free_port, running_portal
 
-COMMANDS = ["serve", "api", "worker", "migrate", "doctor"]
+COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys"]
 NOWHERE = "postgresql://me:hidden@127.0.0.1:1/none"
 SECONDS = 60
 Refusal = Callable[..., str]
@@ -162,6 +165,20 @@ def test_migrating_twice_is_harmless(invoke: Callable[..., Result], database_url
     for _ in range(2):
         done = invoke("migrate", database_url=database_url)
         assert (done.exit_code, done.output) == (0, "The database has this release's schema.\n")
+
+
+def test_root_key_is_printed_once_with_the_setting_that_knows_it() -> None:
+    made = []
+    for _ in range(2):
+        done = CliRunner().invoke(cli, ["keys", "root"])
+        assert done.exit_code == 0
+        [key] = re.findall(r"\blk_root_[0-9A-Za-z]{38}\b", done.output)
+        assert is_well_formed(key)
+        line = done.output.splitlines()[-1]
+        settings = Settings(root_keys=line.removeprefix("ROOT_KEYS="))
+        assert settings.root_key_digests == {hashlib.sha256(key.encode()).digest()}
+        made.append(key)
+    assert made[0] != made[1]
 
 
 def lines_of(output: str) -> dict[str, tuple[str, str]]:
