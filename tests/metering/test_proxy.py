@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.metering.caller import Caller
+from app.metering.own.paths import KEY, OWN, USAGE
 from app.metering.proxy_headers import caller_headers
 from tests.metering.client import Reply, ask
 from tests.metering.conftest import Key, StartMeter, Tables
