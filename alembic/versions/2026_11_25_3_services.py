@@ -117,18 +117,17 @@ BEGIN
         UNION ALL
         SELECT id, "apiKeyId", true, endpoint, "latencyMs", units, "createdAt"
         FROM latchkey."TrialApiCall" WHERE id = ANY (trials)
-    ), given AS (
-        -- Of a call that comes twice the first.
-        SELECT DISTINCT ON (g.id) g.* FROM unnest(ids, key_ids, key_hashes, statuses, latencies,
-            request_bodies, response_bodies) WITH ORDINALITY AS g
-            (id, key_id, key_hash, status, latency, request, response, position)
-        ORDER BY g.id, g.position
     ), done AS (
-        SELECT standing.*, given.status, given.latency AS new_latency, given.request,
-            given.response,
-            CASE WHEN given.status < 400 THEN standing.units ELSE 0 END AS new_units
-        FROM given JOIN standing USING (id)
-        WHERE latchkey.is_key(standing.key_id, standing.is_trial, given.key_id, given.key_hash)
+        -- Of a call that comes twice the first.
+        SELECT DISTINCT ON (standing.id) standing.*, g.status, g.latency AS new_latency,
+            g.request, g.response,
+            CASE WHEN g.status < 400 THEN standing.units ELSE 0 END AS new_units
+        FROM unnest(ids, key_ids, key_hashes, statuses, latencies, request_bodies,
+            response_bodies) WITH ORDINALITY AS g
+            (id, key_id, key_hash, status, latency, request, response, position)
+        JOIN standing USING (id)
+        WHERE latchkey.is_key(standing.key_id, standing.is_trial, g.key_id, g.key_hash)
+        ORDER BY standing.id, position
     ), counted AS (
         -- Counting follows the log: what was counted first is taken back.
         INSERT INTO latchkey."UsageDelta"

@@ -92,8 +92,9 @@ class Meter:
 
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
-        await self._own.drain(seconds=DRAIN_SECONDS)
+        reports = asyncio.create_task(self._own.drain(seconds=DRAIN_SECONDS))
         await self.recorder.drain(seconds=DRAIN_SECONDS)
+        await reports
         await self._lifespan.stop()
         await self._listener.close()
         self._own.close()

@@ -28,6 +28,12 @@ def test_meter_is_made_from_the_settings(module: ModuleType) -> None:
     assert isinstance(build_meter(Settings(api_app="an_operators_api:api")), Meter)
 
 
+def test_root_keys_of_the_settings_open_the_routes_for_services(module: ModuleType) -> None:
+    module.api = answering()
+    made = build_meter(Settings(api_app="an_operators_api:api", root_keys="ab" * 32))
+    assert made._own._report._root_keys == {b"\xab" * 32}
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

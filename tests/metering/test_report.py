@@ -160,6 +160,9 @@ async def test_call_of_another_key_is_not_completed(
     assert (await report(meter, [completion(call_id, **ours)])) == [{"id": call_id, **RECORDED}]
     [outcome] = await report(meter, [completion(call_id, **theirs)])
     assert outcome["code"] == "unknown_call"
+    call_id = (await verify(meter, live_key.secret))["call_id"]
+    both = await report(meter, [completion(call_id, **theirs), completion(call_id, **ours)])
+    assert [outcome["code"] for outcome in both] == ["unknown_call", None]
     await counters_equal_the_log(tables)
 
 
@@ -583,7 +586,8 @@ async def test_stopping_writes_the_reports_in_work_and_takes_no_others(
     await asyncio.sleep(0)
     assert meter._own._finished._in_work == 1
     stopping = asyncio.create_task(meter.stop())
-    await asyncio.sleep(0)
+    for _ in range(2):  # until it has begun
+        await asyncio.sleep(0)
     reply = await post(meter, CALLS, {"calls": []})
     assert reply.status == 503
     assert (await first)[0]["recorded"]
