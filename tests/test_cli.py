@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.core import database
 from app.core.settings import Settings
-from app.keys.format import is_well_formed
+from app.keys.format import is_well_formed, new_key
 from app.ui.build import build_frontend
 from tests.api.browser import make_settings
 from tests.portal import ROOT, free_port, running_portal
@@ -232,7 +232,13 @@ def test_doctor_tells_of_each_fault_what_to_do(tmp_path: Path) -> None:
 
 
 def test_api_serves_stops_quickly_and_takes_its_database_along(tmp_path: Path) -> None:
-    with running_portal(tmp_path, "api", "--workers", "2") as api:
+    root_key = new_key("root")
+    setting = hashlib.sha256(root_key.encode()).hexdigest()
+    with running_portal(tmp_path, "api", "--workers", "2", ROOT_KEYS=setting) as api:
+        question = {"key": "x", "endpoint": "/a", "method": "GET"}
+        headers = {"X-API-Key": root_key}
+        asked = httpx.post(f"{api.url}/api/v1/keys/verify", json=question, headers=headers)
+        assert (asked.status_code, asked.json()["code"]) == (200, "invalid_key")
         refused = httpx.post(f"{api.url}/api/v1/screen", json={"name": "x"})
         assert (refused.status_code, refused.json()["code"]) == (401, "missing_key")
         assert httpx.get(f"{api.url}/auth/email/confirm").status_code == 404

@@ -277,10 +277,22 @@ async def test_id_of_another_keys_call_is_a_conflict(
     call = finished(meter, live_key.id)
     thieves = [{**call, "key_id": key_id} for key_id in (other.id, trial_key.id)]
     together = await report(meter, [call, *thieves])
-    later = await report(meter, thieves)
+    later = [(await report(meter, [thief]))[0] for thief in thieves]
     assert [outcome["code"] for outcome in together] == [None, "id_conflict", "id_conflict"]
     assert [outcome["code"] for outcome in later] == ["id_conflict", "id_conflict"]
     assert (len(await tables.calls()), len(await tables.trial_calls())) == (1, 0)
+    await counters_equal_the_log(tables)
+
+
+async def test_id_of_a_trials_call_is_a_conflict_for_a_live_key(
+    start_meter: StartMeter, live_key: Key, trial_key: Key, tables: Tables
+) -> None:
+    meter = await start_service(start_meter)
+    call = finished(meter, trial_key.id)
+    await report(meter, [call])
+    [outcome] = await report(meter, [{**call, "key_id": live_key.id}])
+    assert (outcome["recorded"], outcome["code"]) == (False, "id_conflict")
+    assert (len(await tables.calls()), len(await tables.trial_calls())) == (0, 1)
     await counters_equal_the_log(tables)
 
 
