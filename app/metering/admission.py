@@ -13,6 +13,7 @@ from app.metering.credentials import read_credentials, read_quickly, without_key
 from app.metering.grants import Grant
 from app.metering.key_cache import KeyCache
 from app.metering.problems import InvalidKey
+from app.metering.routes import Route
 
 
 class Admission:
@@ -26,33 +27,43 @@ class Admission:
         self._chores = chores
         self._trusted_hops = trusted_proxy_hops
 
-    async def identify(self, call: Call, scope: Scope) -> Headers:
-        """Find out whose key it is: the headers without it. Raises the refusal of any other."""
+    def begin(self, method: str, route: Route) -> Call:
+        """A call that comes now."""
+        now = time.monotonic()
+        return Call(now, self._clock.at_ms(now), method, route)
+
+    def identify_quickly(self, call: Call, scope: Scope) -> Headers | None:
+        """The headers without the key, of an ordinary request whose key is known; or None."""
         ordinary = read_quickly(scope)
-        if ordinary is not None:
-            key, headers = ordinary
-            await self.look_up(call, key)
-        else:
-            credentials = read_credentials(scope)
-            if credentials.key is not None:
-                await self.look_up(call, credentials.key.encode("latin-1"))
-            if credentials.refusal is not None:
-                raise credentials.refusal
-            headers = [
-                header
-                for header in without_key(scope["headers"], credentials.key or "")
-                if header[0] != b"x-request-id"
-            ]
-        if call.grant is None:
-            raise InvalidKey
+        if ordinary is None:
+            return None
+        key, headers = ordinary
+        grant = self._keys.known(hashlib.sha256(key).digest(), call.started)
+        if grant is None:
+            return None
+        call.belongs_to(grant)
         return headers
 
-    async def look_up(self, call: Call, key: bytes) -> None:
+    async def identify(self, call: Call, scope: Scope) -> Headers:
+        """Find out whose key it is: the headers without it. Raises the refusal of any other."""
+        credentials = read_credentials(scope)
+        if credentials.key is not None:
+            await self.look_up(call, credentials.key)
+        if credentials.refusal is not None:
+            raise credentials.refusal
+        if call.grant is None:
+            raise InvalidKey
+        return [
+            header
+            for header in without_key(scope["headers"], credentials.key or "")
+            if header[0] != b"x-request-id"
+        ]
+
+    async def look_up(self, call: Call, key: str) -> None:
         """Let the call know whose key this is, if it is one. Raises RecordingUnavailable."""
-        digest = hashlib.sha256(key).digest()
-        grant = self._keys.known(digest)
-        if grant is None and is_well_formed(key.decode("latin-1")):
-            grant = await self._keys.find(digest)
+        grant = None
+        if is_well_formed(key):
+            grant = await self._keys.find(hashlib.sha256(key.encode()).digest())
             # The first look-up is also the first time that the database's clock was heard.
             call.begin_at(self._clock.now_ms())
         if grant is not None:
@@ -75,7 +86,7 @@ class Admission:
     def _check(self, call: Call, scope: Scope) -> Grant:
         grant = call.grant
         assert grant is not None  # noqa: S101  # the caller has just found it
-        grant.check(self._clock.now_ms())
+        grant.check(call.created_ms)
         if grant.allowed is not None:
             grant.check_address(client_address(scope, self._trusted_hops))
         return grant

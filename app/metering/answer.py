@@ -1,13 +1,14 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
 from app.core.errors import LatchkeyError, problem_of
-from app.metering.asgi import Headers, Message, Send, content_type_of
+from app.metering.asgi import Exchange, Headers, Message, Send, content_type_of
 from app.metering.call import Call
 from app.metering.floods import repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
 from app.metering.recorder import CallRow, Recorder, Repeated
 from app.metering.redaction import Mode, stored_body
 from app.metering.replies import problem_headers
+from app.metering.wire import DatabaseUnavailable
 
 HELD_BYTES = 64 * 1024
 """Answers up to this size are held whole until their row is committed."""
@@ -31,11 +32,15 @@ class Answer:
 
     An answer is streamed if it comes in parts and did not declare a length within HELD_BYTES:
     then its row has the status and units known at the first part, and the latency follows.
+    A whole answer over an `exchange` leaves by itself when its row is committed: the app that
+    sent it is not kept waiting, which spares a task's waking.
     """
 
     __slots__ = (
         "_call",
+        "_exchange",
         "_has_place",
+        "_head",
         "_held",
         "_mode",
         "_phase",
@@ -45,8 +50,17 @@ class Answer:
         "client_gone",
     )  # fmt: skip
 
-    def __init__(self, call: Call, send: Send, recorder: Recorder, mode: Mode = "off") -> None:
+    def __init__(
+        self,
+        call: Call,
+        send: Send,
+        recorder: Recorder,
+        mode: Mode = "off",
+        exchange: Exchange | None = None,
+    ) -> None:
         self._call = call
+        self._exchange = exchange
+        self._head = b""
         self._send = send
         self._recorder = recorder
         self._mode = mode
@@ -58,7 +72,7 @@ class Answer:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of the answer has left."""
+        """Whether all of the answer has left, or will by itself."""
         return self._phase == _COMPLETE
 
     @property
@@ -77,7 +91,9 @@ class Answer:
         if message["type"] == "http.response.start" and self._phase == _HOLDING:
             self._start = message
         elif message["type"] == "http.response.body":
-            await self._take(message.get("body", b""), more=message.get("more_body", False))
+            body, more = message.get("body", b""), message.get("more_body", False)
+            if more or self._phase != _HOLDING or not self._hand_over(body):
+                await self._take(body, more=more)
 
     async def refuse(self, error: LatchkeyError, *, is_early: bool = False) -> None:
         """Answer with this problem instead, recorded if the key is known.
@@ -103,6 +119,36 @@ class Answer:
         if self._has_place:
             self._has_place = False
             self._recorder.write_later(self._call.row(ClientGone.status))
+
+    def _hand_over(self, body: bytes) -> bool:
+        """Let the whole answer leave by itself once its row is committed, if that can be."""
+        exchange, start = self._exchange, self._started()
+        if exchange is None or not self._has_place or self._call.refusal is not None:
+            return False
+        held = self._held + body if self._held else body
+        head = exchange.frame(start["status"], _not_ours(start["headers"]), held)
+        if head is None:
+            return False
+        self._head, self._held = head, held
+        self._phase, self._has_place = _COMPLETE, False
+        exchange.promise()
+        self._recorder.write_then(self._row(start["status"], is_whole=True), self._leave)
+        return True
+
+    def _leave(self, error: DatabaseUnavailable | None) -> None:
+        """The row is committed, or nobody can say: answer."""
+        call, exchange = self._call, self._exchange
+        grant = call.grant
+        if grant is None or exchange is None:
+            raise RuntimeError("only a call with a known key is handed over")
+        self._recorder.give_back(grant)
+        if error is None:
+            exchange.respond(self._head, call.lines(self._started()["status"]), self._held)
+            return
+        unknown = OutcomeUnknown()
+        headers, body = self._problem(unknown)
+        head = exchange.frame(unknown.status, headers, body) or b""
+        exchange.respond(head, call.lines(unknown.status), body)
 
     async def _take(self, body: bytes, *, more: bool) -> None:
         if self._phase == _HOLDING:
@@ -169,8 +215,11 @@ class Answer:
         if mode == "off":
             return call.row(status)
         sensitive = call.route.sensitive
-        request = stored_body(call.request_body, call.request_type, sensitive=sensitive, mode=mode)
-        answer = None
+        request = answer = None
+        if call.request_body:
+            request = stored_body(
+                call.request_body, call.request_type, sensitive=sensitive, mode=mode
+            )
         if is_whole and len(self._held) <= HELD_BYTES:
             kind = content_type_of(self._started()["headers"])
             answer = stored_body(self._held, kind, sensitive=sensitive, mode=mode)
@@ -191,14 +240,17 @@ class Answer:
             await self._recorder.settle(self._call.end(is_aborted=False))
 
     async def _send_problem(self, error: LatchkeyError) -> None:
-        body = problem_of(error, self._call.id)
-        await self._send_start(error.status, problem_headers(error, body))
+        headers, body = self._problem(error)
+        await self._send_start(error.status, headers)
         sent = b"" if self._call.method == "HEAD" else body
         await self._pass_on({"type": "http.response.body", "body": sent})
 
+    def _problem(self, error: LatchkeyError) -> tuple[Headers, bytes]:
+        body = problem_of(error, self._call.id)
+        return problem_headers(error, body), body
+
     async def _send_start(self, status: int, headers: Headers) -> None:
-        all_headers = [header for header in headers if header[0].lower() not in _OURS]
-        all_headers += self._call.headers(status)
+        all_headers = [*_not_ours(headers), *self._call.headers(status)]
         await self._pass_on(
             {"type": "http.response.start", "status": status, "headers": all_headers}
         )
@@ -216,3 +268,8 @@ class Answer:
         if self._start is None:
             raise RuntimeError("the API app sent a body before its status")
         return self._start
+
+
+def _not_ours(headers: Headers) -> Headers:
+    """The inner app's headers but for those that only we may say."""
+    return [header for header in headers if header[0].lower() not in _OURS]

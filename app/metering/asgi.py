@@ -1,7 +1,7 @@
 """The ASGI protocol's shapes, as types."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -9,6 +9,25 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+EXCHANGE = "latchkey.exchange"
+"""The name in `scope["extensions"]` under which our server offers its `Exchange`."""
+
+
+class Exchange(Protocol):
+    """A short way past `receive` and `send`, which the server of `app.api.server` offers."""
+
+    def take_body(self) -> bytes | None:
+        """The request's body if all of it has come, else None: then `receive` it."""
+
+    def promise(self) -> None:
+        """The answer will come by `respond`, perhaps after the app has returned."""
+
+    def frame(self, status: int, headers: Headers, body: bytes) -> bytes | None:
+        """The head of a whole answer, but for its end; None if the answer must go by `send`."""
+
+    def respond(self, head: bytes, lines: bytes, body: bytes) -> None:
+        """Send what `frame` made, with more header lines. A client that is gone gets nothing."""
 
 
 def content_type_of(headers: Headers) -> str:

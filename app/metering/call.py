@@ -12,16 +12,21 @@ from app.metering.recorder import CallRow, Settled
 from app.metering.routes import Route
 
 _FIRST_FREE_STATUS = 400
+_LINES = (
+    b"x-request-id: %b\r\nx-units: %d\r\nx-quota-remaining: %d\r\nratelimit-policy: %b\r\n"
+    b'ratelimit: "requests";r=%d;t=1, "units";r=%d%b\r\n'
+)
+_TRIAL_LINE = b"x-trial-ends: %b\r\n"
 
 
 class Call:
     """What is known of a request so far; `grant` and `quota` once its key is known."""
 
     __slots__ = (
-        "caller",
         "created_ms",
         "grant",
         "id",
+        "is_admitted",
         "method",
         "quota",
         "refusal",
@@ -32,19 +37,21 @@ class Call:
         "started",
     )
 
-    def __init__(self, created_ms: int, method: str, route: Route) -> None:
-        self.begin_at(created_ms)
+    def __init__(self, started: float, created_ms: int, method: str, route: Route) -> None:
+        """`started` is now on the monotonic clock, `created_ms` the same by the database's."""
+        self.started = started
+        self.created_ms = created_ms
+        self.id = new_call_id(created_ms)
         self.method = method
         self.route = route
         self.grant: Grant | None = None
         self.quota: Quota | None = None
-        self.caller: Caller | None = None
+        self.is_admitted = False
         self.refusal: QuotaExceeded | None = None
         """What the inner app was told when it asked for more units than there are."""
         self.reserved = 0
         self.request_body = b""
         self.request_type = ""
-        self.started = time.perf_counter()
 
     def begin_at(self, created_ms: int) -> None:
         """It came at this time of the database; its id says the same."""
@@ -60,10 +67,9 @@ class Call:
         """Reserve the route's units: here is who calls, for the inner app. Raises QuotaExceeded."""
         grant = self._known()
         self.keep(self.route.units)
-        self.caller = Caller(
-            key_id=grant.key_id, tier=grant.tier, owner_id=grant.owner_id, keep=self.keep
-        )
-        return self.caller
+        self.is_admitted = True
+        # Not kept here: a call that nothing but itself refers to is gone without the collector.
+        return Caller(grant.key_id, grant.tier, grant.owner_id, self.keep)
 
     def keep(self, units: int) -> None:
         """Have so many units reserved, not those of before. Raises QuotaExceeded."""
@@ -78,7 +84,7 @@ class Call:
 
     def units(self, status: int) -> int:
         """What an answer with this status costs: 2xx and 3xx their units, all others nothing."""
-        return 0 if status >= _FIRST_FREE_STATUS or self.caller is None else self.reserved
+        return self.reserved if self.is_admitted and status < _FIRST_FREE_STATUS else 0
 
     def row(self, status: int, request: str | None = None, answer: str | None = None) -> CallRow:
         """The row of this call, answered with this status now. It takes over what is reserved.
@@ -103,26 +109,31 @@ class Call:
             answer,
         )
 
-    def headers(self, status: int) -> Headers:
-        """What every answer carries: the id; for a known key what it cost and what is left."""
-        request_id = (b"x-request-id", self.id.encode())
+    def lines(self, status: int) -> bytes:
+        """The headers that every answer carries: the id; of a known key what it cost, what is left.
+
+        As lines of a response's head, each with its end.
+        """
         grant, quota = self.grant, self.quota
         if grant is None or quota is None:
-            return [request_id]
+            return b"x-request-id: %b\r\n" % self.id.encode()
         terms = grant.terms
         left = quota.remaining(terms.units)
-        resets = b";t=%d" % quota.seconds_left(self.created_ms) if quota.ends_ms else b""
-        limit = (grant.bucket.left(terms.requests_per_second), left, resets)
-        headers = [
-            request_id,
-            (b"x-units", b"%d" % self.units(status)),
-            (b"x-quota-remaining", b"%d" % left),
-            (b"ratelimit-policy", terms.policy),
-            (b"ratelimit", b'"requests";r=%d;t=1, "units";r=%d%b' % limit),
-        ]
-        if grant.trial_ends is not None:
-            headers.append((b"x-trial-ends", grant.trial_ends))
-        return headers
+        lines = _LINES % (
+            self.id.encode(),
+            self.units(status),
+            left,
+            terms.policy,
+            grant.bucket.left(terms.requests_per_second),
+            left,
+            b";t=%d" % quota.seconds_left(self.created_ms) if quota.ends_ms else b"",
+        )
+        return lines if grant.trial_ends is None else lines + _TRIAL_LINE % grant.trial_ends
+
+    def headers(self, status: int) -> Headers:
+        """The same, one by one."""
+        pairs = (line.split(b": ", 1) for line in self.lines(status).splitlines())
+        return [(name, value) for name, value in pairs]
 
     def end(self, *, is_aborted: bool) -> Settled:
         """The end of a streamed answer, now."""
@@ -130,7 +141,7 @@ class Call:
 
     def latency_ms(self) -> int:
         """Whole milliseconds since the call came."""
-        return int((time.perf_counter() - self.started) * 1000)
+        return int((time.monotonic() - self.started) * 1000)
 
     def _known(self) -> Grant:
         if self.grant is None:

@@ -10,7 +10,7 @@ class Caller:
 
     __slots__ = ("_keep", "key_id", "owner_id", "tier")
 
-    def __init__(self, *, key_id: str, tier: str, owner_id: str, keep: Callable[[int], None]):
+    def __init__(self, key_id: str, tier: str, owner_id: str, keep: Callable[[int], None]):
         self.key_id = key_id
         self.tier = tier
         self.owner_id = owner_id

@@ -64,7 +64,7 @@ class Chores:
         used, self._used_ms = self._used_ms, {}
         if not used:
             return
-        params = [array([element(key_id) for key_id in used]), array(list(used.values()))]
+        params = [array([element(key_id) for key_id in used]), array(map(str, used.values()))]
         try:
             await self._line.ask(_LAST_USE, params, seconds=self._seconds)
         except DatabaseUnavailable as error:

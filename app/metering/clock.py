@@ -31,3 +31,7 @@ class DatabaseClock:
     def now_ms(self) -> int:
         """Now, by the database."""
         return int((time.monotonic() + self._offset) * 1000)
+
+    def at_ms(self, moment: float) -> int:
+        """The database's time at this moment of `time.monotonic()`."""
+        return int((moment + self._offset) * 1000)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from psycopg import pq
@@ -26,8 +27,11 @@ _PASSING = ("40", "55P03", "57", "53", "08", "25006")
 
 RowT = TypeVar("RowT")
 Result = pq.abc.PGresult
-Batch = list[tuple[Any, asyncio.Future[None], float]]
-"""Rows, who waits for each, and until when on the loop's clock; the oldest first."""
+Done = Callable[[DatabaseUnavailable | None], None]
+"""Told once: None when the row is committed, else why nobody can say that it is."""
+
+Batch = list[tuple[Any, Done, float]]
+"""Rows, whom to tell, and until when on the loop's clock; the oldest first."""
 
 
 class Kind(Generic[RowT]):
@@ -44,7 +48,7 @@ class Kind(Generic[RowT]):
         self.params = params
         self.written = written
         self.given_up = given_up
-        self.waiting: list[tuple[RowT, asyncio.Future[None], float]] = []
+        self.waiting: list[tuple[RowT, Done, float]] = []
 
 
 class GroupCommit:
@@ -59,7 +63,8 @@ class GroupCommit:
         self._seconds = seconds
         self._line = Line()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake: asyncio.Event = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_well = True
         """Whether the last batch was written at the first attempt."""
@@ -74,9 +79,8 @@ class GroupCommit:
         """Write what is waiting, boundedly, and disconnect."""
         if self._task is None:
             return
-        waiting = [one[1] for kind in self._kinds for one in kind.waiting]
-        if waiting:
-            await asyncio.wait(waiting, timeout=self._seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), self._seconds)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -84,17 +88,24 @@ class GroupCommit:
 
     def write(self, kind: Kind[RowT], row: RowT) -> "asyncio.Future[None]":
         """Done when the row is committed; DatabaseUnavailable when nobody can say."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.write_then(kind, row, partial(_settle, future))
+        return future
+
+    def write_then(self, kind: Kind[RowT], row: RowT, done: Done) -> None:
+        """As `write`, and tell `done`, which must not raise: quicker than waking a task."""
         if self._loop is None:
             raise DatabaseUnavailable("the meter has not been started")
-        done = self._loop.create_future()
         kind.waiting.append((row, done, self._loop.time() + self._seconds))
-        self._wake.set()
-        return done
+        if len(kind.waiting) == 1:
+            self._wake.set()
 
     async def _write_for_ever(self) -> None:
         while True:
+            self._idle.set()
             await self._wake.wait()
             self._wake.clear()
+            self._idle.clear()
             for kind in self._kinds:
                 while kind.waiting:
                     batch = kind.waiting[:MOST_ROWS]
@@ -130,8 +141,7 @@ class GroupCommit:
         if kind.written is not None:
             kind.written(rows, result)
         for _, done, _ in batch:
-            if not done.done():  # nobody waits any more for one that was cancelled
-                done.set_result(None)
+            done(None)
 
     async def _part(self, kind: Kind[Any], batch: Batch, refusal: StatementRefused) -> None:
         """Some row of the batch is refused: find it, and let only it fail."""
@@ -154,6 +164,15 @@ def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
     for row, done, _ in batch:
         if kind.given_up is not None:
             kind.given_up(row)
-        if not done.done():
-            # Not one exception for many who wait; of a single one it says that it was refused.
-            done.set_exception(error if len(batch) == 1 else DatabaseUnavailable(str(error)))
+        done(error)
+
+
+def _settle(future: "asyncio.Future[None]", error: DatabaseUnavailable | None) -> None:
+    if future.done():
+        return  # nobody waits any more for one that was cancelled
+    if error is None:
+        future.set_result(None)
+    elif isinstance(error, StatementRefused):
+        future.set_exception(error)  # a row that was refused alone
+    else:
+        future.set_exception(DatabaseUnavailable(str(error)))  # each its own traceback

@@ -91,23 +91,20 @@ class KeyCache:
             return False
         return True
 
-    def known(self, digest: bytes) -> Grant | None:
-        """The grant of this SHA-256, if what is known of it is fresh."""
+    def known(self, digest: bytes, now: float) -> Grant | None:
+        """The grant of this SHA-256, if what is known is fresh now, on the monotonic clock."""
         grant = self._grants.get(digest)
-        if grant is None:
-            return None
-        now = time.monotonic()
-        if now - grant.checked_at > DEAD_SECONDS:
+        if grant is None or now - grant.checked_at > DEAD_SECONDS:
             return None
         ends_ms = grant.quota.ends_ms
-        if ends_ms and self._clock.now_ms() >= ends_ms:
+        if ends_ms and self._clock.at_ms(now) >= ends_ms:
             return None
         grant.used_at = now
         return grant
 
     async def find(self, digest: bytes) -> Grant | None:
         """The grant of this SHA-256, or None. Raises RecordingUnavailable if nobody can say."""
-        found = self.known(digest)
+        found = self.known(digest, time.monotonic())
         if found is not None:
             return found
         unknown_until = self._unknown.get(digest)

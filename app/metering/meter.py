@@ -2,13 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
 from app.metering.admission import Admission
 from app.metering.answer import Answer
-from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send, content_type_of
+from app.metering.asgi import (
+    EXCHANGE,
+    ASGIApp,
+    Exchange,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    content_type_of,
+)
 from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
@@ -18,13 +29,14 @@ from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
 from app.metering.own.routes import OwnRoutes
-from app.metering.problems import ClientGone, InternalError
+from app.metering.problems import BodyTooLarge, ClientGone, InternalError
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
 from app.metering.routes import Routes
 
 logger = logging.getLogger(__name__)
 
+_NOTHING: Mapping[str, Any] = {}
 DRAIN_SECONDS = 10.0
 """How long stopping waits for calls that are in work."""
 
@@ -72,7 +84,6 @@ class Meter:
             self._admission,
             self.keys,
             self.recorder,
-            self.clock,
             root_keys=root_keys,
             record_bodies=record_bodies,
             seconds=database_seconds,
@@ -114,38 +125,41 @@ class Meter:
         if own is not None:
             await own(scope, receive, send)
             return
-        call = self._begin(scope)
-        answer = Answer(call, send, self.recorder, self._record_bodies)
+        admission = self._admission
+        exchange: Exchange | None = scope.get("extensions", _NOTHING).get(EXCHANGE)
+        now = time.monotonic()
+        route = self._routes.find(scope["path"], scope["method"])
+        call = Call(now, self.clock.at_ms(now), scope["method"], route)
+        answer = Answer(call, send, self.recorder, self._record_bodies, exchange)
         try:
-            headers = await self._admission.identify(call, scope)
-            self._admission.admit(call, scope)
-            body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
-            call.request_body, call.request_type = body, content_type_of(scope["headers"])
+            headers = admission.identify_quickly(call, scope)
+            if headers is None:
+                headers = await admission.identify(call, scope)
+            admission.admit(call, scope)
+            body = exchange.take_body() if exchange is not None else None
+            if body is None:
+                body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
+            elif len(body) > self._max_body_bytes:
+                raise BodyTooLarge(self._max_body_bytes)
+            if body:
+                call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
-            inner_scope = self._inner_scope(scope, call, headers)
+            self._prepare(scope, call, headers)
         except LatchkeyError as refusal:
             await answer.refuse(refusal, is_early=True)
             return
-        await self._work(call, answer, inner_scope, BodySource(body, receive))
+        await self._work(call, answer, scope, BodySource(body, receive))
 
-    def _begin(self, scope: Scope) -> Call:
-        created_ms = self.clock.now_ms()
-        route = self._routes.find(scope["path"], scope["method"])
-        return Call(created_ms, scope["method"], route)
-
-    def _inner_scope(self, scope: Scope, call: Call, headers: Headers) -> Scope:
-        """What the inner app sees: the caller instead of the key, and our request id.
+    def _prepare(self, scope: Scope, call: Call, headers: Headers) -> None:
+        """Make the scope what the inner app sees: the caller instead of the key, our request id.
 
         No server extensions: their messages would pass by the gate. Raises QuotaExceeded.
         """
+        scope["latchkey"] = call.admit()
         headers.append((b"x-request-id", call.id.encode()))
-        return {
-            **scope,
-            "headers": headers,
-            "extensions": {},
-            "state": self._lifespan.state.copy(),
-            "latchkey": call.admit(),
-        }
+        scope["headers"] = headers
+        scope["extensions"] = {}
+        scope["state"] = self._lifespan.state.copy()
 
     async def _work(self, call: Call, answer: Answer, scope: Scope, source: BodySource) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from app.metering.clock import DatabaseClock
 from app.metering.grants import Grant
-from app.metering.group_commit import DATABASE_SECONDS, GroupCommit, Kind, Result
+from app.metering.group_commit import DATABASE_SECONDS, Done, GroupCommit, Kind, Result
 from app.metering.limits import Quota
 from app.metering.problems import RecordingUnavailable
 from app.metering.wire import DatabaseUnavailable, array, element
@@ -85,6 +85,7 @@ class Recorder:
         self._share = max(1, places // _SHARE)
         self._slot = b"%d" % secrets.randbelow(SLOTS)
         self._sent_at = 0.0
+        self._quotas_sent: list[Quota] = []
         self._is_open = False
         self._taken = 0
         self._none_taken = asyncio.Event()
@@ -136,6 +137,10 @@ class Recorder:
         except DatabaseUnavailable as error:
             raise RecordingUnavailable from error
 
+    def write_then(self, row: CallRow, done: Done) -> None:
+        """As `write`, but `done` is told instead, with the error if there is one."""
+        self._commit.write_then(self._calls, row, done)
+
     async def settle(self, settled: Settled) -> None:
         """Write the end of a streamed answer; its row is committed already."""
         try:
@@ -176,25 +181,28 @@ class Recorder:
     def _call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
         # Sorted, so that batches of two nodes never wait for each other's keys crosswise.
         rows = sorted(rows, key=_by_key)
-        ordered = sorted({row.quota for row in rows}, key=_by_scope)
-        numbers = {quota: number for number, quota in enumerate(ordered, 1)}
-        grants = [row.grant for row in rows]
+        ids, grants, quotas, endpoints, methods, *numbers, requests, answers = zip(
+            *rows, strict=True
+        )
+        statuses, latencies, units, created, _ = numbers
+        ordered = self._quotas_sent = sorted(set(quotas), key=_by_scope)
+        positions = {quota: position for position, quota in enumerate(ordered, 1)}
         self._sent_at = time.monotonic()
         return [
             self._slot,
-            array([row.id for row in rows]),
+            array(ids),
             array(["t" if grant.is_trial else "f" for grant in grants]),
             array([grant.key_element for grant in grants]),
             array([grant.owner_element for grant in grants]),
-            array([_element(row.endpoint) for row in rows]),
-            array([_element(row.method) for row in rows]),
-            array([row.status for row in rows]),
-            array([row.latency_ms for row in rows]),
-            array([row.units for row in rows]),
-            array([row.created_ms for row in rows]),
-            _bodies([row.request_body for row in rows]),
-            _bodies([row.response_body for row in rows]),
-            array([numbers[row.quota] for row in rows]),
+            array([_element(endpoint) for endpoint in endpoints]),
+            array([_element(method) for method in methods]),
+            array(map(str, statuses)),
+            array(map(str, latencies)),
+            array(map(str, units)),
+            array(map(str, created)),
+            _bodies(requests),
+            _bodies(answers),
+            array([str(positions[quota]) for quota in quotas]),
             array([quota.scope_element for quota in ordered]),
             array([quota.starts_element for quota in ordered]),
         ]
@@ -205,9 +213,8 @@ class Recorder:
         self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
         for row in rows:
             row.quota.reserved -= row.reserved
-        ordered = sorted({row.quota for row in rows}, key=_by_scope)
         totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
-        for quota, total in zip(ordered, totals, strict=True):
+        for quota, total in zip(self._quotas_sent, totals, strict=True):
             quota.settle(int(total), self._sent_at, received)
         self.recorded += len(rows)
 
@@ -229,7 +236,7 @@ def _element(name: str) -> str:
     return found
 
 
-def _bodies(texts: list[str | None]) -> bytes | None:
+def _bodies(texts: Sequence[str | None]) -> bytes | None:
     if not any(texts):
         return None
     return array(["NULL" if text is None else element(text) for text in texts])
@@ -248,7 +255,7 @@ def _settled_params(rows: Sequence[Settled]) -> list[bytes | None]:
     return [
         array([row.id for row in rows]),
         array(["t" if row.is_trial else "f" for row in rows]),
-        array([row.latency_ms for row in rows]),
+        array([str(row.latency_ms) for row in rows]),
         array(["t" if row.is_aborted else "f" for row in rows]),
     ]
 
@@ -257,4 +264,4 @@ def _repeated_params(rows: Sequence[Repeated]) -> list[bytes | None]:
     most: dict[str, int] = {}
     for row in rows:
         most[row.id] = max(row.times, most.get(row.id, 0))
-    return [array(list(most)), array(list(most.values()))]
+    return [array(most), array(map(str, most.values()))]

@@ -4,7 +4,7 @@ Measured, group commit over this is 1.25 to 1.4 times as fast as over `AsyncConn
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 from psycopg import pq
@@ -184,9 +184,9 @@ class Line:
             self._wire = None
 
 
-def array(values: Sequence[object]) -> bytes:
-    """An array literal of numbers, or of texts that `element` has made."""
-    return f"{{{','.join(map(str, values))}}}".encode()
+def array(values: Iterable[str]) -> bytes:
+    """An array literal of numbers as text, or of texts that `element` has made."""
+    return f"{{{','.join(values)}}}".encode()
 
 
 def element(text: str) -> str:

@@ -1,6 +1,7 @@
 """What a customer's program may ask of its own quota and key."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -216,7 +217,7 @@ async def test_no_place_is_kept_whatever_the_database_does(
         async with asyncio.timeout(5):
             while (await ask(meter, "GET", path, key=live_key.secret)).status == 503:
                 pass
-        grant = meter.keys.known(bytes.fromhex(sha256_hex(live_key.secret)))
+        grant = meter.keys.known(bytes.fromhex(sha256_hex(live_key.secret)), time.monotonic())
         assert grant is not None
         assert grant.in_work == 0
         await meter.stop()

@@ -1,6 +1,7 @@
 """A service elsewhere asks whether a key may make a call, and the meter lets it in or not."""
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -307,7 +308,7 @@ async def test_nothing_stays_reserved_and_no_place_taken(
     meter = await start_service(start_meter, places=1, plans=lambda: plans(units=3))
     for units in (2, 2, 1, 1):
         await verify(meter, live_key.secret, units=units)
-    grant = meter.keys.known(bytes.fromhex(sha256_hex(live_key.secret)))
+    grant = meter.keys.known(bytes.fromhex(sha256_hex(live_key.secret)), time.monotonic())
     assert grant is not None
     assert (grant.in_work, grant.quota.reserved, grant.quota.total) == (0, 0, 3)
     assert sorted(row["statusCode"] for row in await tables.calls()) == [0, 0, 429, 429]

@@ -13,7 +13,6 @@ from app.metering.admission import Admission
 from app.metering.answer import Answer
 from app.metering.asgi import Receive, Scope, Send
 from app.metering.call import Call
-from app.metering.clock import DatabaseClock
 from app.metering.credentials import read_credentials
 from app.metering.grants import Grant, text
 from app.metering.limits import Quota
@@ -59,12 +58,9 @@ class CallerRoutes:
     The numbers are the database's: what other nodes have recorded is in them.
     """
 
-    def __init__(
-        self, admission: Admission, recorder: Recorder, clock: DatabaseClock, reader: Reader
-    ) -> None:
+    def __init__(self, admission: Admission, recorder: Recorder, reader: Reader) -> None:
         self._admission = admission
         self._recorder = recorder
-        self._clock = clock
         self._reader = reader
 
     def usage(self, path: str) -> Answering:
@@ -79,7 +75,7 @@ class CallerRoutes:
         route = Route(path, 0)
 
         async def answer(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-            call = Call(self._clock.now_ms(), scope["method"], route)
+            call = self._admission.begin(scope["method"], route)
             try:
                 await self._admission.identify(call, scope)
                 self._admission.admit(call, scope)

@@ -129,8 +129,8 @@ class FinishedCalls:
             _texts([row.endpoint for row in rows]),
             _texts([row.method for row in rows]),
             *_how(rows),
-            array([row.units for row in rows]),
-            array([row.created_ms for row in rows]),
+            array([str(row.units) for row in rows]),
+            array([str(row.created_ms) for row in rows]),
             *_bodies(rows),
         ]
 
@@ -160,7 +160,10 @@ def _whose(rows: Sequence[Completion]) -> list[bytes]:
 
 
 def _how(rows: Sequence[Completion]) -> list[bytes]:
-    return [array([row.status for row in rows]), array([row.latency_ms for row in rows])]
+    return [
+        array([str(row.status) for row in rows]),
+        array([str(row.latency_ms) for row in rows]),
+    ]
 
 
 def _bodies(rows: Sequence[Completion]) -> list[bytes]:

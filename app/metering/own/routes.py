@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 
 from app.metering.admission import Admission
 from app.metering.asgi import ASGIApp
-from app.metering.clock import DatabaseClock
 from app.metering.key_cache import KeyCache
 from app.metering.own.caller_routes import CallerRoutes
 from app.metering.own.endpoint_names import EndpointNames
@@ -26,7 +25,6 @@ class OwnRoutes:
         admission: Admission,
         keys: KeyCache,
         recorder: Recorder,
-        clock: DatabaseClock,
         *,
         root_keys: Collection[bytes],
         record_bodies: Mode,
@@ -35,8 +33,8 @@ class OwnRoutes:
         self._reader = Reader(seconds=seconds)
         self._finished = FinishedCalls(recorder, keys, seconds=seconds)
         names = EndpointNames(self._reader)
-        caller = CallerRoutes(admission, recorder, clock, self._reader)
-        verify = Verify(admission, recorder, clock, names, root_keys=root_keys)
+        caller = CallerRoutes(admission, recorder, self._reader)
+        verify = Verify(admission, recorder, names, root_keys=root_keys)
         self._report = Report(
             self._finished, names, root_keys=root_keys, record_bodies=record_bodies
         )

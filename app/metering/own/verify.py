@@ -8,7 +8,6 @@ from app.metering.admission import Admission
 from app.metering.answer import Answer
 from app.metering.asgi import Message, Receive, Scope, Send
 from app.metering.call import Call
-from app.metering.clock import DatabaseClock
 from app.metering.own.endpoint_names import EndpointNames
 from app.metering.own.http import parsed, read_json_bytes, with_id
 from app.metering.own.root_keys import require_root_key
@@ -32,14 +31,12 @@ class Verify:
         self,
         admission: Admission,
         recorder: Recorder,
-        clock: DatabaseClock,
         names: EndpointNames,
         *,
         root_keys: Collection[bytes],
     ) -> None:
         self._admission = admission
         self._recorder = recorder
-        self._clock = clock
         self._names = names
         self._root_keys = root_keys
 
@@ -49,7 +46,7 @@ class Verify:
         body = await read_json_bytes(scope, receive, limit_bytes=BODY_BYTES)
         question = parsed(body, VerifyQuestion)
         route = Route(OTHER.template, question.units)
-        call = Call(self._clock.now_ms(), question.method, route)
+        call = self._admission.begin(question.method, route)
         try:
             verdict = await self._verdict(call, question)
         except RecordingUnavailable as error:
@@ -60,7 +57,7 @@ class Verify:
 
     async def _verdict(self, call: Call, question: VerifyQuestion) -> Verdict:
         """Raises RecordingUnavailable; by then the call may have been recorded."""
-        await self._admission.look_up(call, question.key.encode())
+        await self._admission.look_up(call, question.key)
         if call.grant is None:
             return Verdict(valid=False, code=InvalidKey.code)
         if question.record:

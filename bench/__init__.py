@@ -1,0 +1,1 @@
+"""Benchmarks: Latchkey beside its floors and its peers, measured in one run."""
