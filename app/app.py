@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 from app.api.cookies import session_cookie_name
 from app.api.front import Front
 from app.api.http import make_http
-from app.api.lifetimes import months_ahead, released_database, running
+from app.api.lifetimes import months_ahead, released_database, running, settled_memory
 from app.api.origin import OriginGuard
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
@@ -37,5 +37,5 @@ def make_portal() -> ASGIApp:
     """Everything on one port: meter first, then routes, pages and sockets; jobs beside them."""
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
-    resources = [released_database, months_ahead, running_jobs, running(meter)]
+    resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
     return Front(meter, OriginGuard(app(), settings), resources=resources)

@@ -19,6 +19,8 @@ from starlette.routing import Route
 from app.core.crypto import sha256_hex
 from app.core.ids import new_call_id
 from app.metering.asgi import ASGIApp, Receive, Scope, Send
+from app.metering.proxy import Proxy
+from app.metering.upstream import Upstream
 from app.models import ApiCall, ApiKeyMetadata
 
 PATH = "/api/v1/hello"
@@ -107,3 +109,8 @@ def make_naive() -> FastAPI:
         return {"hello": "world"}
 
     return app
+
+
+def make_proxy() -> ASGIApp:
+    """The proxy without the meter before it."""
+    return Proxy(Upstream(os.environ["BENCH_UPSTREAM"]), public_url="http://localhost:8000")

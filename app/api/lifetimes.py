@@ -1,5 +1,6 @@
 """What starts before the first request and is released after the last one."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,3 +59,16 @@ def running(meter: Meter) -> Resource:
             await meter.stop()
 
     return lifetime
+
+
+@asynccontextmanager
+async def settled_memory() -> AsyncIterator[None]:
+    """Take what has been loaded so far for permanent; to be entered last.
+
+    Looking through it again and again for garbage cost 4 µs of each call, and pauses of tens of
+    milliseconds beside the portal. What calls leave behind is gone without the collector.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    yield

@@ -4,7 +4,7 @@ from starlette.types import ASGIApp
 
 from app.api.front import Front
 from app.api.http import make_http
-from app.api.lifetimes import months_ahead, released_database, running
+from app.api.lifetimes import months_ahead, released_database, running, settled_memory
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
 from app.metering.build import build_meter
@@ -16,4 +16,5 @@ def make_node() -> ASGIApp:
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
     rest = make_http(with_portal=False)
-    return Front(meter, rest, resources=[released_database, months_ahead, running(meter)])
+    resources = [released_database, months_ahead, running(meter), settled_memory]
+    return Front(meter, rest, resources=resources)

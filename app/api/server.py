@@ -156,7 +156,7 @@ class HttpProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        scope["extensions"] = {EXCHANGE: exchange}
+        scope["extensions"] = {EXCHANGE: exchange}  # type: ignore[dict-item]  # an object, not options
         return exchange
 
 

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 LAST_USE_SECONDS = 5.0
 """How often last uses are written: the most that a crash forgets."""
 
-FOLD_SECONDS = 5.0
+FOLD_SECONDS = 1.0
 """How often batches are counted by the hour; whoever reads the hours folds before that itself."""
 
 # Sorted by key, so that two nodes never wait for each other's rows crosswise.

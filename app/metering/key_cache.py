@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from app.billing.plans import Plans
 from app.metering.clock import DatabaseClock
-from app.metering.grants import FIND, Grant, Row, text
+from app.metering.grants import CHANGED, FIND, Grant, Row, text
 from app.metering.group_commit import DATABASE_SECONDS, Result
 from app.metering.limits import Quota, Terms, make_terms
 from app.metering.problems import RecordingUnavailable
@@ -30,7 +30,9 @@ _UNKNOWN_SECONDS = 0.8
 _MOST_WAITING = 4096
 _MOST_ASKED = 1000
 _IN_USE_SECONDS = 1.0
-_COLUMNS = 15
+_LEARN_SECONDS = 5.0
+_MOST_LEARNED = 100
+_COLUMNS = 16
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.25)
 
 
@@ -205,20 +207,41 @@ class KeyCache:
                 logger.warning("keys in use could not be checked: %s", error)
 
     async def _recheck(self) -> None:
+        """See whether what keys in use may do has changed; learn anew what has.
+
+        And a part of the others, so that within some seconds all totals are the database's.
+        """
         now = time.monotonic()
-        digests = []
+        in_use = []
         for digest, grant in list(self._in_use.items()):
             if now - grant.used_at > _IN_USE_SECONDS:
                 del self._in_use[digest]
             else:
-                digests.append(digest)
-        for first in range(0, len(digests), _MOST_ASKED):
-            part = digests[first : first + _MOST_ASKED]
+                in_use.append((digest, grant))
+        changed = [digest for digest, one in in_use if now - one.learned_at > _LEARN_SECONDS]
+        del changed[_MOST_LEARNED:]
+        for first in range(0, len(in_use), _MOST_ASKED):
+            changed += await self._changed(in_use[first : first + _MOST_ASKED])
+        for first in range(0, len(changed), _MOST_ASKED):
+            part = changed[first : first + _MOST_ASKED]
             grants = await self._query(part, seconds=self._seconds)
             for digest in part:
                 if digest not in grants:
                     self._in_use.pop(digest, None)
                     self._grants.pop(digest, None)
+
+    async def _changed(self, asked: list[tuple[bytes, Grant]]) -> list[bytes]:
+        """Those of which the database has other rows by now; all others are fresh again."""
+        asked_at = time.monotonic()
+        versions = [f'"{text(grant.version)}"' for _, grant in asked]
+        params = [array([digest.hex() for digest, _ in asked]), array(versions)]
+        result = await self._line.ask(CHANGED.encode(), params, seconds=self._seconds)
+        rows = range(result.ntuples)
+        changed = {bytes.fromhex(text(result.get_value(row, 0))) for row in rows}
+        for digest, grant in asked:
+            if digest not in changed and asked_at >= grant.stale_at:
+                grant.checked_at = asked_at
+        return list(changed)
 
     async def _query_until_done(self, digests: list[bytes]) -> dict[bytes, Grant]:
         """As `_query`, and again when the connection was lost, within the time."""
@@ -252,6 +275,7 @@ class KeyCache:
         grant = self._grants.get(digest)
         seen = hash(tuple(row[1:13]))
         if grant is not None and grant.seen == seen:  # as nearly always: nothing has changed
+            grant.version, grant.learned_at = row[15] or b"", asked_at
             grant.quota.learn(int(row[13] or 0), asked_at)
             if asked_at >= grant.stale_at:
                 grant.checked_at = asked_at
@@ -261,7 +285,7 @@ class KeyCache:
             grant = Grant()  # calls that are in work keep the one that they came with
         quota = self._quota_of(row)
         quota.learn(int(row[13] or 0), asked_at)
-        grant.seen = seen
+        grant.seen, grant.version, grant.learned_at = seen, row[15] or b"", asked_at
         grant.fill(row, quota, self._terms_of(text(row[3]), is_trial=is_trial))
         if asked_at >= grant.stale_at:
             grant.checked_at = asked_at
