@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from app.core import database, embedded, migrations
+from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError
 from app.core.logging import configure_logging
 from app.core.settings import ROOT, Settings, get_settings
+from app.keys.format import new_key
 
 MAX_EVENT_BYTES = 64 * 1024
 DRAIN_SECONDS = 20
@@ -29,6 +31,10 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+keys = typer.Typer(
+    help="Keys of services that ask and report for their customers.", no_args_is_help=True
+)
+cli.add_typer(keys, name="keys")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 
@@ -89,6 +95,18 @@ def doctor() -> None:
         typer.echo(finding.line)
     if any(not finding.is_ok for finding in findings):
         raise typer.Exit(1)
+
+
+@keys.command()
+def root() -> None:
+    """Make a root key and print it, this once; nothing is stored."""
+    key = new_key("root")
+    typer.echo(
+        f"Root key, shown only now: {key}\n"
+        "Give it to the service. Latchkey needs only its SHA-256; add it to those that there are, "
+        "after a comma:\n"
+        f"ROOT_KEYS={sha256_hex(key)}"
+    )
 
 
 def run() -> None:

@@ -1,5 +1,6 @@
 """The command line, in processes of its own: what it says, and how it ends."""
 
+import hashlib
 import os
 import re
 import signal
@@ -19,11 +20,13 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.core import database
+from app.core.settings import Settings
+from app.keys.format import is_well_formed, new_key
 from app.ui.build import build_frontend
 from tests.api.browser import make_settings
 from tests.portal import ROOT, free_port, running_portal
 
-COMMANDS = ["serve", "api", "worker", "migrate", "doctor"]
+COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys"]
 NOWHERE = "postgresql://me:hidden@127.0.0.1:1/none"
 SECONDS = 60
 Refusal = Callable[..., str]
@@ -164,6 +167,20 @@ def test_migrating_twice_is_harmless(invoke: Callable[..., Result], database_url
         assert (done.exit_code, done.output) == (0, "The database has this release's schema.\n")
 
 
+def test_root_key_is_printed_once_with_the_setting_that_knows_it() -> None:
+    made = []
+    for _ in range(2):
+        done = CliRunner().invoke(cli, ["keys", "root"])
+        assert done.exit_code == 0
+        [key] = re.findall(r"\blk_root_[0-9A-Za-z]{38}\b", done.output)
+        assert is_well_formed(key)
+        line = done.output.splitlines()[-1]
+        settings = Settings(root_keys=line.removeprefix("ROOT_KEYS="))
+        assert settings.root_key_digests == {hashlib.sha256(key.encode()).digest()}
+        made.append(key)
+    assert made[0] != made[1]
+
+
 def lines_of(output: str) -> dict[str, tuple[str, str]]:
     """What the doctor found: subject -> (verdict, words)."""
     found = {}
@@ -216,7 +233,13 @@ def test_doctor_tells_of_each_fault_what_to_do(tmp_path: Path) -> None:
 
 
 def test_api_serves_stops_quickly_and_takes_its_database_along(tmp_path: Path) -> None:
-    with running_portal(tmp_path, "api", "--workers", "2") as api:
+    root_key = new_key("root")
+    setting = hashlib.sha256(root_key.encode()).hexdigest()
+    with running_portal(tmp_path, "api", "--workers", "2", ROOT_KEYS=setting) as api:
+        question = {"key": "x", "endpoint": "/a", "method": "GET"}
+        headers = {"X-API-Key": root_key}
+        asked = httpx.post(f"{api.url}/api/v1/keys/verify", json=question, headers=headers)
+        assert (asked.status_code, asked.json()["code"]) == (200, "invalid_key")
         refused = httpx.post(f"{api.url}/api/v1/screen", json={"name": "x"})
         assert (refused.status_code, refused.json()["code"]) == (401, "missing_key")
         assert httpx.get(f"{api.url}/auth/email/confirm").status_code == 404

@@ -76,9 +76,9 @@ class Exchange(RequestResponseCycle):
         self.response_started = self.response_complete = True
         self.message_event.set()
         if self.keep_alive:
-            self.transport.write(b"%b%b\r\n%b" % (head, lines, body))
+            self.transport.write(b"".join((head, lines, b"\r\n", body)))
         else:
-            self.transport.write(b"%b%bconnection: close\r\n\r\n%b" % (head, lines, body))
+            self.transport.write(b"".join((head, lines, b"connection: close\r\n\r\n", body)))
             self.transport.close()
         on_response, self.on_response = self.on_response, _nothing
         on_response()

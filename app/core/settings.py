@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ROOT = Path(__file__).resolve().parents[2]
 """The project's root, where `alembic.ini`, `plans.toml` and `assets/` lie."""
 
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PLAIN_URL = re.compile(r"[!-~]+")  # printable ASCII: nothing that must be encoded first
 
 SHORTEST_SECRET_KEY = 32
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     api_openapi: Path | None = None
     record_bodies: Literal["redacted", "off", "full"] = "redacted"
     max_body_bytes: int = Field(default=1024 * 1024, gt=0)
+    root_keys: str | None = None
     trusted_proxy_hops: int = Field(default=0, ge=0)
     watchlists: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -106,6 +108,22 @@ class Settings(BaseSettings):
                 "query or fragment, and in ASCII"
             )
         return value.rstrip("/")
+
+    @field_validator("root_keys")
+    @classmethod
+    def _digests_only(cls, value: str | None) -> str | None:
+        listed = _listed(value)
+        if any(one.startswith("lk_") for one in listed):
+            raise ValueError(
+                "holds a key itself, and is to hold only its SHA-256. The key may have been read "
+                "here: make another with `python -m app keys root`"
+            )
+        if not all(_SHA256.fullmatch(one) for one in listed):
+            raise ValueError(
+                "must be SHA-256s of root keys, 64 hexadecimal digits each, separated by commas, "
+                "as `python -m app keys root` prints them"
+            )
+        return value
 
     @field_validator("smtp_url")
     @classmethod
@@ -162,6 +180,11 @@ class Settings(BaseSettings):
         return self.api_upstream or self.api_app
 
     @cached_property
+    def root_key_digests(self) -> frozenset[bytes]:
+        """SHA-256 of each root key."""
+        return frozenset(bytes.fromhex(one) for one in _listed(self.root_keys))
+
+    @cached_property
     def is_https(self) -> bool:
         """Whether the world reaches us over TLS."""
         return self.public_url.startswith("https://")
@@ -181,6 +204,10 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The one Settings of this process. Raises pydantic.ValidationError naming what is wrong."""
     return Settings()
+
+
+def _listed(value: str | None) -> list[str]:
+    return [one.strip() for one in (value or "").split(",") if one.strip()]
 
 
 def _is_mail_server(url: str) -> bool:

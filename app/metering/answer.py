@@ -1,18 +1,18 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
-from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
+from app.core.errors import LatchkeyError, problem_of
 from app.metering.asgi import Exchange, Headers, Message, Send, content_type_of
 from app.metering.call import Call
 from app.metering.floods import repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
 from app.metering.recorder import CallRow, Recorder, Repeated
 from app.metering.redaction import Mode, stored_body
+from app.metering.replies import problem_headers
 from app.metering.wire import DatabaseUnavailable
 
 HELD_BYTES = 64 * 1024
 """Answers up to this size are held whole until their row is committed."""
 
-_UNAUTHORIZED = 401
 _FIRST_FAILURE = 500
 _OURS = frozenset(
     {
@@ -102,7 +102,7 @@ class Answer:
         """
         try:
             if self._call.grant is not None and not isinstance(error, RecordingUnavailable):
-                await self._record_refusal(error.status, is_early=is_early)
+                await self.record_refusal(error.status, is_early=is_early)
         except RecordingUnavailable as unavailable:
             error = unavailable
         self._phase = _COMPLETE
@@ -163,7 +163,7 @@ class Answer:
                 await self.refuse(self._call.refusal)
                 return
             try:
-                await self._record(status, is_whole=not more)
+                await self.record(status, is_whole=not more)
             except RecordingUnavailable as unavailable:
                 await self.refuse(unavailable)
             else:
@@ -189,11 +189,12 @@ class Answer:
                 return int(value) <= HELD_BYTES and len(self._held) <= HELD_BYTES
         return False
 
-    async def _record_refusal(self, status: int, *, is_early: bool) -> None:
+    async def record_refusal(self, status: int, *, is_early: bool) -> None:
+        """Commit that the call was refused with this status. Raises RecordingUnavailable."""
         grant = self._call.grant
         times = repeats(self._call, grant, status) if is_early and grant is not None else 1
         if times == 1:
-            await self._record(status)
+            await self.record(status)
         else:
             self._give_place_back()
             await self._recorder.repeat(Repeated(self._call.id, times))
@@ -204,7 +205,7 @@ class Answer:
             self._has_place = False
             self._recorder.give_back(self._call.grant)
 
-    async def _record(self, status: int, *, is_whole: bool = False) -> None:
+    async def record(self, status: int, *, is_whole: bool = False) -> None:
         """Commit the row of an answer with this status. Raises RecordingUnavailable.
 
         `is_whole`: what is held is all that the inner app answers.
@@ -265,12 +266,7 @@ class Answer:
 
     def _problem(self, error: LatchkeyError) -> tuple[Headers, bytes]:
         body = problem_of(error, self._call.id)
-        headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-        headers.append((b"content-type", PROBLEM_CONTENT_TYPE.encode()))
-        headers.append((b"content-length", str(len(body)).encode()))
-        if error.status == _UNAUTHORIZED:
-            headers.append((b"www-authenticate", b"Bearer"))
-        return headers, body
+        return problem_headers(error, body), body
 
     async def _send_start(self, status: int, headers: Headers) -> None:
         all_headers = [*_not_ours(headers), *self._call.headers(status)]

@@ -24,7 +24,10 @@ class Exchange(Protocol):
         """The answer will come by `respond`, perhaps after the app has returned."""
 
     def frame(self, status: int, headers: Headers, body_bytes: int) -> bytes | None:
-        """The head of an answer with a body of so many bytes, but for its end; None if the answer must go by `send`."""
+        """The head of an answer with a body of so many bytes, but for its end.
+
+        None if the answer must go by `send`.
+        """
 
     def respond(self, head: bytes, lines: bytes, body: bytes | bytearray) -> None:
         """Send what `frame` made, with more header lines. A client that is gone gets nothing."""

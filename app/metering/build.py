@@ -35,6 +35,7 @@ def build_meter(settings: Settings) -> Meter:
             max_body_bytes=settings.max_body_bytes,
             trusted_proxy_hops=settings.trusted_proxy_hops,
             record_bodies=settings.record_bodies,
+            root_keys=settings.root_key_digests,
         )
     except ValueError as error:
         raise ApiUnusable(f"{described_by}: {error}") from error

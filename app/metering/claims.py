@@ -106,6 +106,7 @@ class Claims:
     ) -> None:
         self._recorder = recorder
         self._slot = new_slot()
+        self._sent_at = 0.0
         self.budget = Budget(held_bytes)
         self.cipher: MultiFernet
         self._running: set[Claim] = set()
@@ -160,6 +161,7 @@ class Claims:
             await self.extend()
 
     def _record_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
+        self._sent_at = time.monotonic()
         claims = [row.claim for row in sorted(rows, key=by_key) if row.claim is not None]
         return [
             self._slot,
@@ -172,7 +174,7 @@ class Claims:
         ]
 
     def _recorded(self, rows: Sequence[CallRow], result: Result) -> None:
-        self._recorder.settle_units(rows, result, time.monotonic())
+        self._recorder.settle_units(rows, result, self._sent_at, time.monotonic())
 
 
 def _claim_params(claims: Sequence[Claim]) -> list[bytes | None]:

@@ -194,5 +194,7 @@ def _settle(future: "asyncio.Future[None]", error: DatabaseUnavailable | None) -
         return  # nobody waits any more for one that was cancelled
     if error is None:
         future.set_result(None)
+    elif isinstance(error, StatementRefused):
+        future.set_exception(error)  # a row that was refused alone
     else:
         future.set_exception(DatabaseUnavailable(str(error)))  # each its own traceback

@@ -135,6 +135,12 @@ class KeyCache:
                 if value in {grant.quota.scope_id, grant.owner_id}
             )
 
+    def learn_total(self, scope_id: str, starts: str, total: int, asked_at: float) -> None:
+        """A period's units as the database has them, asked for at this monotonic moment."""
+        quota = self._quotas.get((scope_id, starts))
+        if quota is not None:
+            quota.learn(total, asked_at)
+
     def _ask(self, digest: bytes) -> "asyncio.Future[Grant | None]":
         if not self._tasks or len(self._asked) >= _MOST_WAITING:
             raise RecordingUnavailable

@@ -9,6 +9,7 @@ many, if its requests reach all of them. Both limits let the first second's burs
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ class Quota:
     __slots__ = (
         "__weakref__",
         "ends_ms",
+        "learned_at",
         "reserved",
         "scope_element",
         "scope_id",
@@ -63,15 +65,22 @@ class Quota:
         self.scope_element, self.starts_element = elements
         self.total = 0
         self.reserved = 0
-        self.settled_at = 0.0
+        self.settled_at = self.learned_at = 0.0
 
     def learn(self, total: int, asked_at: float) -> None:
         """The database's total, asked for at this moment of the monotonic clock.
 
-        A smaller one than is known is older news, unless nothing happened here since.
+        A smaller one than is known is older news, unless nothing was settled here since: then
+        units were given back.
         """
-        if total >= self.total or (self.reserved == 0 and self.settled_at < asked_at):
+        if total >= self.total or self.settled_at < asked_at:
             self.total = total
+        self.learned_at = time.monotonic()
+
+    def settle(self, total: int, sent_at: float, received: float) -> None:
+        """The total after calls of ours were written, in a statement sent and answered then."""
+        self.total = total if sent_at > self.learned_at else max(self.total, total)
+        self.settled_at = received
 
     def reserve(self, units: int, limit: int, now_ms: int) -> None:
         """Keep so many more units for a call. Raises QuotaExceeded; 0 units always fit."""
@@ -106,6 +115,10 @@ class Bucket:
             self.tokens = tokens
             raise RateLimited((1 - tokens) / rate)
         self.tokens = tokens - 1
+
+    def put_back(self) -> None:
+        """The token that was just taken was not needed."""
+        self.tokens += 1
 
     def left(self, rate: int) -> int:
         """Whole tokens that were left after the last one was taken."""

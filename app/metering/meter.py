@@ -1,18 +1,16 @@
 """The meter: stands before the API, knows the key, runs the app, and records before it answers."""
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cryptography.fernet import MultiFernet
 
 from app.billing.plans import Plans, get_plans
 from app.core.errors import LatchkeyError
-from app.keys.format import is_well_formed
-from app.metering.address import client_address
+from app.metering.admission import Admission
 from app.metering.answer import Answer
 from app.metering.asgi import (
     EXCHANGE,
@@ -28,13 +26,13 @@ from app.metering.body import BodySource, read_body
 from app.metering.call import Call
 from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
-from app.metering.credentials import read_credentials, read_quickly, without_key
 from app.metering.group_commit import DATABASE_SECONDS
 from app.metering.key_cache import KeyCache
 from app.metering.lifespan import InnerLifespan
 from app.metering.listener import Listener
 from app.metering.once import Once
-from app.metering.problems import BodyTooLarge, ClientGone, InternalError, InvalidKey
+from app.metering.own.routes import OwnRoutes
+from app.metering.problems import BodyTooLarge, ClientGone, InternalError
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
 from app.metering.routes import Routes
@@ -53,6 +51,8 @@ class Meter:
     `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
     `cipher`, asked likewise, encrypts answers that are kept; without it no `Idempotency-Key` is
     heeded.
+    Latchkey's own routes are answered here, for holders of these root keys (their SHA-256) and
+    of customers' keys; the inner app never sees them.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -67,6 +67,7 @@ class Meter:
         plans: Callable[[], Plans] = get_plans,
         trusted_proxy_hops: int = 0,
         record_bodies: Mode = "off",
+        root_keys: Collection[bytes] = (),
         places: int = PLACES,
         database_seconds: float = DATABASE_SECONDS,
     ) -> None:
@@ -75,7 +76,6 @@ class Meter:
         self._direct_url = direct_url or database_url
         self._cipher = cipher
         self._max_body_bytes = max_body_bytes
-        self._trusted_hops = trusted_proxy_hops
         self._record_bodies: Mode = record_bodies
         self._routes = Routes.of(inner)
         self._lifespan = InnerLifespan(inner)
@@ -85,6 +85,18 @@ class Meter:
         self.once = Once(self.recorder, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
         self._chores = Chores(self.recorder, seconds=database_seconds)
+        self._admission = Admission(
+            self.clock, self.keys, self._chores, trusted_proxy_hops=trusted_proxy_hops
+        )
+        self._own = OwnRoutes(
+            self._admission,
+            self.keys,
+            self.recorder,
+            root_keys=root_keys,
+            record_bodies=record_bodies,
+            seconds=database_seconds,
+        )
+        self._own_by_path = self._own.by_path
 
     async def start(self) -> None:
         """Connect and start the inner app. A database that is away does not stop the start."""
@@ -97,14 +109,18 @@ class Meter:
             self.once.open(url, cipher)
         self._listener.open(direct_url)
         self._chores.open(url)
+        self._own.open(url)
         self.recorder.open(url)
 
     async def stop(self) -> None:
         """Take no more calls, finish those in work, write what is left, disconnect."""
+        reports = asyncio.create_task(self._own.drain(seconds=DRAIN_SECONDS))
         await self.recorder.drain(seconds=DRAIN_SECONDS)
         await self.once.close()
+        await reports
         await self._lifespan.stop()
         await self._listener.close()
+        self._own.close()
         await self._chores.close()
         await self.keys.close()
 
@@ -117,14 +133,22 @@ class Meter:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
+        own = self._own_by_path.get(scope["path"])
+        if own is not None:
+            await own(scope, receive, send)
+            return
+        admission = self._admission
         exchange: Exchange | None = scope.get("extensions", _NOTHING).get(EXCHANGE)
         now = time.monotonic()
         route = self._routes.find(scope["path"], scope["method"])
         call = Call(now, self.clock.at_ms(now), scope["method"], route)
         answer = Answer(call, send, self.recorder, self._record_bodies, exchange)
         try:
-            headers = self._identify_quickly(call, scope) or await self._identify(call, scope)
-            self._admit(call, scope)
+            headers = admission.identify_quickly(call, scope)
+            if headers is None:
+                headers = await admission.identify(call, scope)
+                call.is_keyed = self.once.concerns(scope)
+            admission.admit(call, scope)
             body = exchange.take_body() if exchange is not None else None
             if body is None:
                 body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
@@ -144,53 +168,6 @@ class Meter:
             answer.abandon()
             raise
         await self._work(call, answer, inner, scope, BodySource(body, receive))
-
-    def _identify_quickly(self, call: Call, scope: Scope) -> Headers | None:
-        """The headers without the key, of an ordinary request whose key is known; or None."""
-        ordinary = read_quickly(scope)
-        if ordinary is None:
-            return None
-        key, headers = ordinary
-        grant = self.keys.known(hashlib.sha256(key).digest(), call.started)
-        if grant is None:
-            return None
-        call.belongs_to(grant)
-        return headers
-
-    async def _identify(self, call: Call, scope: Scope) -> Headers:
-        """Find out whose key it is: the headers without it. Raises the refusal of any other."""
-        credentials = read_credentials(scope)
-        if credentials.key is not None:
-            await self._look_up(call, credentials.key)
-        if credentials.refusal is not None:
-            raise credentials.refusal
-        call.is_keyed = self.once.concerns(scope)
-        if call.grant is None:
-            raise InvalidKey
-        return [
-            header
-            for header in without_key(scope["headers"], credentials.key or "")
-            if header[0] != b"x-request-id"
-        ]
-
-    async def _look_up(self, call: Call, key: str) -> None:
-        grant = None
-        if is_well_formed(key):
-            grant = await self.keys.find(hashlib.sha256(key.encode()).digest())
-            # The first look-up is also the first time that the database's clock was heard.
-            call.begin_at(self.clock.now_ms())
-        if grant is not None:
-            call.belongs_to(grant)
-
-    def _admit(self, call: Call, scope: Scope) -> None:
-        """Raise the refusal that the call's key gets now, here, if any."""
-        grant = call.grant
-        assert grant is not None  # noqa: S101  # the caller has just found it
-        grant.check(call.created_ms)
-        if grant.allowed is not None:
-            grant.check_address(client_address(scope, self._trusted_hops))
-        grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
-        self._chores.note_use(grant.key_id, call.created_ms)
 
     def _prepare(self, scope: Scope, call: Call, headers: Headers) -> None:
         """Make the scope what the inner app sees: the caller instead of the key, our request id.

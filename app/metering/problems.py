@@ -222,6 +222,51 @@ class OutcomeUnknown(RecordingUnavailable):
     )
 
 
+class ReportUnconfirmed(RecordingUnavailable):
+    """Finished calls of a service elsewhere; some of them may be committed."""
+
+    default_detail = (
+        "The calls could not all be recorded now, and some may have been. "
+        "Send the whole request again: what was recorded is not counted twice."
+    )
+
+
+class UnknownCall(LatchkeyError):
+    """A call to be completed that no verification began, or that is another key's."""
+
+    status = 404
+    code = "unknown_call"
+    title = "No such call"
+    default_detail = (
+        "No call with this call_id was begun by /api/v1/keys/verify for this key. "
+        "Send the call_id that its answer held."
+    )
+
+
+class IdConflict(LatchkeyError):
+    """A finished call's id is that of another key's call."""
+
+    status = 409
+    code = "id_conflict"
+    title = "Call id taken"
+    default_detail = (
+        "Another key has a call with this id. Make a new UUIDv7 for each call, and keep it "
+        "for sending the call again."
+    )
+
+
+class CallRefused(LatchkeyError):
+    """The database refuses the row, alone."""
+
+    status = 422
+    code = "call_refused"
+    title = "Call cannot be recorded"
+    default_detail = (
+        "The database refuses this call, perhaps because its key was deleted just now. "
+        "The other calls of the request do not suffer from it."
+    )
+
+
 class InternalError(LatchkeyError):
     """The inner app failed without an answer. What it raised is in the log only."""
 
@@ -248,15 +293,15 @@ class MalformedRequest(LatchkeyError):
 
 
 class MethodNotAllowed(LatchkeyError):
-    """A method that is never forwarded."""
+    """A method that the route does not take, or that is never forwarded."""
 
     status = 405
     code = "method_not_allowed"
     title = "Method not allowed"
     default_detail = "This method is not taken here. See `Allow` for those that are."
 
-    def __init__(self) -> None:
-        super().__init__(headers={"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"})
+    def __init__(self, allow: str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") -> None:
+        super().__init__(headers={"allow": allow})
 
 
 class UpstreamError(LatchkeyError):

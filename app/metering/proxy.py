@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, NotFound, problem_of
+from app.core.errors import LatchkeyError, NotFound
 from app.core.ids import new_call_id
 from app.metering.answer import HELD_BYTES
 from app.metering.asgi import Headers, Receive, Scope, Send
@@ -21,6 +21,7 @@ from app.metering.proxy_headers import (
 )
 from app.metering.proxy_paths import is_forwarded, target_of
 from app.metering.relay import pass_parts_on, read_whole, while_client_waits
+from app.metering.replies import send_problem
 from app.metering.upstream import Question, Upstream, UpstreamAnswer
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Proxy:
             await self._forward(scope, receive, send, request_id)
         except LatchkeyError as problem:
             _log_fault(problem, request_id)
-            await _send_problem(problem, request_id, scope, send)
+            await send_problem(problem, request_id, scope, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -156,13 +157,3 @@ def _log_fault(problem: LatchkeyError, request_id: str) -> None:
     if isinstance(problem, UpstreamError | UpstreamTimeout):
         why = f"{type(cause).__name__}: {cause}" if cause else "an answer that is no HTTP"
         logger.warning("call %s: %s: %s", request_id, problem.code, why)
-
-
-async def _send_problem(problem: LatchkeyError, request_id: str, scope: Scope, send: Send) -> None:
-    body = problem_of(problem, request_id)
-    headers = [(name.encode(), value.encode()) for name, value in problem.headers.items()]
-    headers.append((b"content-type", PROBLEM_CONTENT_TYPE.encode()))
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    sent = b"" if scope["method"] == "HEAD" else body
-    await send({"type": "http.response.body", "body": sent})

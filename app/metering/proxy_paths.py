@@ -4,9 +4,8 @@ import re
 from urllib.parse import quote, unquote
 
 from app.metering.asgi import Scope
+from app.metering.own.paths import OWN, OWN_TREE
 
-_OWN = frozenset({"/api/v1/calls", "/api/v1/usage", "/api/v1/key"})
-_OWN_TREE = "/api/v1/keys/"
 _DOTS = frozenset({".", ".."})
 _SLASHES = re.compile(r"[/\\]+")
 _NOT_IN_A_TARGET = re.compile(rb"[^\x21-\x7e]")
@@ -24,7 +23,7 @@ def is_forwarded(path: str) -> bool:
 
 def _is_plain(path: str) -> bool:
     merged = _SLASHES.sub("/", path)
-    if merged in _OWN or merged.startswith(_OWN_TREE):
+    if merged in OWN or merged.startswith(OWN_TREE):
         return False
     # Some servers take what follows a ";" off before they look for dots.
     return not any(segment.partition(";")[0] in _DOTS for segment in merged.split("/"))

@@ -24,6 +24,7 @@ PLACES = 2048
 
 _SHARE = 4  # one key may have a quarter of the places
 _SLOTS = 8
+"""Over how many rows of UsagePeriod the processes spread, so as not to wait for each other."""
 
 _RECORD = (
     b"SELECT * FROM latchkey.record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
@@ -220,16 +221,20 @@ class Recorder:
     def _written(self, rows: Sequence[CallRow], result: Result) -> None:
         received = time.monotonic()
         self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
-        self.settle_units(rows, result, received)
+        self.settle_units(rows, result, self._sent_at, received)
 
-    def settle_units(self, rows: Sequence[CallRow], result: Result, received: float) -> None:
-        """They are committed: free what was reserved, and learn the totals of all nodes."""
+    def settle_units(
+        self, rows: Sequence[CallRow], result: Result, sent_at: float, received: float
+    ) -> None:
+        """They are committed, in a statement sent and answered at these moments.
+
+        Free what was reserved, and learn the totals of all nodes.
+        """
         for row in rows:
             row.quota.reserved -= row.reserved
         totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
         for quota, total in zip(_in_order(row.quota for row in rows), totals, strict=True):
-            quota.settled_at = received
-            quota.total = max(quota.total, int(total))
+            quota.settle(int(total), sent_at, received)
         self.recorded += len(rows)
 
 

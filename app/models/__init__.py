@@ -5,6 +5,7 @@ from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
 from app.models.call_note import CallNote
+from app.models.endpoint_name import EndpointName
 from app.models.idempotency_record import IdempotencyRecord
 from app.models.key_last_use import KeyLastUse
 from app.models.record import Record, insert_parents_first
@@ -29,6 +30,7 @@ __all__ = [
     "ApiKeyDetail",
     "ApiKeyMetadata",
     "CallNote",
+    "EndpointName",
     "IdempotencyRecord",
     "KeyLastUse",
     "Record",
@@ -55,6 +57,7 @@ insert_parents_first(
         ApiKeyDetail,
         ApiKeyMetadata,
         CallNote,
+        EndpointName,
         IdempotencyRecord,
         UsageDelta,
         UsageHour,

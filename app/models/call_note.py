@@ -10,6 +10,7 @@ class CallNote(Record, table=True):
 
     `times`: how many refusals the row stands for, when a key's refusals came in a flood.
     `aborted`: the streamed answer did not get to its end. The counters count the row, once.
+    `completed`: a service elsewhere has said how the call ended that it had verified.
     """
 
     __tablename__ = "CallNote"
@@ -18,3 +19,4 @@ class CallNote(Record, table=True):
     call_id: str = Field(primary_key=True)
     times: int = 1
     aborted: bool = False
+    completed: bool = False

@@ -26,6 +26,13 @@ from app.core.errors import (
 )
 from app.core.ids import new_call_id
 from app.core.settings import get_settings
+from app.core.strict_json import (
+    MalformedJson,
+    UnsupportedMediaType,
+    check_content_type,
+    parse_json,
+)
+from app.core.validation import problems_by_field
 from app.screening.errors import InternalError, MethodNotAllowed, NoListLoaded
 from app.screening.lists import ListStore, Watchlist, WatchlistError, load_watchlists
 from app.screening.matching import ALGORITHM
@@ -37,13 +44,6 @@ from app.screening.schemas import (
     ScreenRequest,
 )
 from app.screening.service import choose_lists, is_quick, list_info, loaded_list, screen
-from app.screening.strict_json import (
-    MalformedJson,
-    UnsupportedMediaType,
-    check_content_type,
-    parse_json,
-)
-from app.screening.validation import problems_by_field
 
 logger = logging.getLogger(__name__)
 

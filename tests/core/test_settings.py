@@ -72,6 +72,8 @@ BAD = {
                      "http://me:pw@h", "http://h:port", "http://h:0", "http://h/a b", "http://[::1",
                      "http://h/ü", "http://müller.example", "http://h/a/../b"],
     "SECRET_KEY": [",", f"{SECRET},", f",{SECRET}", " "],
+    "ROOT_KEYS": ["x", "a" * 63, "a" * 65, "g" * 64, f"{'a' * 64} {'b' * 64}",
+                  f"{'a' * 64},lk_root_{'a' * 38}"],
     "RECORD_BODIES": ["yes"],
     "MAX_BODY_BYTES": ["0", "-1", "1 MiB"],
     "TRUSTED_PROXY_HOPS": ["-1", "all"],
@@ -168,6 +170,20 @@ def test_environment_goes_before_the_file(read, tmp_path, monkeypatch):
     monkeypatch.setenv("PORT", "9002")
     settings = Settings(_env_file=tmp_path / "env")
     assert (settings.port, settings.log_level) == (9002, "debug")
+
+
+def test_root_keys_are_digests_in_any_spelling(read):
+    assert read().root_key_digests == frozenset()
+    settings = read(ROOT_KEYS=f"{'ab' * 32}, {'CD' * 32},")
+    assert settings.root_key_digests == {b"\xab" * 32, b"\xcd" * 32}
+
+
+def test_words_about_a_root_key_do_not_repeat_it(read):
+    with pytest.raises(ValidationError) as caught:
+        read(ROOT_KEYS=f"lk_root_{'a' * 38}")
+    said = caught.value.errors()[0]["msg"]
+    assert "make another" in said
+    assert "aaaa" not in said
 
 
 def test_settings_cannot_be_changed(read):

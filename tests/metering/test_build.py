@@ -52,6 +52,12 @@ async def test_meter_made_from_the_settings_heeds_idempotency_keys(
     assert names_in(tmp_path) == ["secret_key"]
 
 
+def test_root_keys_of_the_settings_open_the_routes_for_services(module: ModuleType) -> None:
+    module.api = answering()
+    made = build_meter(Settings(api_app="an_operators_api:api", root_keys="ab" * 32))
+    assert made._own._report._root_keys == {b"\xab" * 32}
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -147,7 +147,7 @@ async def test_stream_that_broke_is_marked(
         await ask(await start_meter(App(serve)), key=live_key.secret)
     [call] = await tables.calls()
     notes = await tables.execute('SELECT * FROM latchkey."CallNote"')
-    assert notes == [{"callId": call["id"], "times": 1, "aborted": True}]
+    assert notes == [{"callId": call["id"], "times": 1, "aborted": True, "completed": False}]
 
 
 async def test_flood_of_refusals_becomes_one_row_that_says_how_many(

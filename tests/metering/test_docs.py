@@ -1,5 +1,6 @@
 """The examples of docs/put-it-before-your-api.md, run as they stand there."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from app.core.settings import ROOT
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables
-from tests.metering.upstream import proxy_to
+from tests.metering.services import ROOT as ROOT_KEY
+from tests.metering.services import start_service
+from tests.metering.upstream import listening, proxy_to
 from tests.portal import free_port
 
 PAGE = (ROOT / "docs" / "put-it-before-your-api.md").read_text()
@@ -58,3 +61,24 @@ async def test_upstream_of_the_docs_says_what_its_call_costs(
     reply = await ask(meter, "GET", "/api/v1/hello", key=live_key.secret)
     assert reply.body == f"hello, {live_key.owner_id}".encode()
     assert [row["units"] for row in await tables.calls()] == [3]
+
+
+async def test_service_of_the_docs_asks_and_reports(
+    start_meter: StartMeter, live_key: Key, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("service")
+    exec(example("service.py"), module.__dict__)  # it is our own page
+    meter = await start_service(start_meter)
+    monkeypatch.setenv("ROOT_KEY", ROOT_KEY)
+    async with listening(meter) as port:
+        monkeypatch.setenv("LATCHKEY_URL", f"http://127.0.0.1:{port}")
+        said = await asyncio.to_thread(module.hello, live_key.secret, "127.0.0.1")
+        refused = await asyncio.to_thread(module.hello, "x", "127.0.0.1")
+    assert (said, refused) == (f"hello, {live_key.owner_id}", "invalid_key")
+    [row] = await tables.calls()
+    assert (row["endpoint"], row["statusCode"], row["latencyMs"], row["units"]) == (
+        "/hello",
+        200,
+        7,
+        2,
+    )

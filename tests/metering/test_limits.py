@@ -154,3 +154,18 @@ def test_quota_does_not_believe_older_news() -> None:
     with pytest.raises(QuotaExceeded):
         quota.reserve(1, 10, now_ms=0)
     quota.reserve(0, 10, now_ms=0)
+
+
+def test_units_given_back_elsewhere_are_believed_of_a_later_statement_only() -> None:
+    quota = Quota("scope", "start", 0, ("scope", "start"))
+    quota.settle(10, sent_at=1.0, received=2.0)
+    quota.learned_at = 4.0
+    quota.settle(7, sent_at=3.0, received=5.0)  # on its way while the database was asked
+    assert quota.total == 10
+    quota.settle(7, sent_at=5.0, received=6.0)
+    assert quota.total == 7
+    quota.reserve(1, 10, now_ms=0)
+    quota.learn(5, asked_at=5.5)
+    assert quota.total == 7
+    quota.learn(5, asked_at=6.5)
+    assert quota.total == 5

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.metering.caller import Caller
+from app.metering.own.paths import KEY, OWN, USAGE
 from app.metering.proxy_headers import caller_headers
 from tests.metering.client import Reply, ask
 from tests.metering.conftest import Key, StartMeter, Tables
@@ -253,6 +254,18 @@ async def test_path_is_appended_to_that_of_the_upstream(
     assert upstream.last.target == f"{base}/api/v1/x?a=1".encode()
 
 
+@pytest.mark.parametrize("path", sorted(OWN))
+async def test_own_routes_are_answered_here_before_an_upstream_too(
+    start_meter: StartMeter, upstream: UpstreamServer, live_key: Key, path: str
+) -> None:
+    meter = await start_meter(proxy_to(upstream.url))
+    statuses = [
+        (await ask(meter, method, path, key=live_key.secret)).status for method in ("GET", "POST")
+    ]
+    assert sorted(statuses) == ([200, 405] if path in {USAGE, KEY} else [401, 405])
+    assert upstream.accepted == 0
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -284,11 +297,11 @@ async def test_own_routes_and_paths_that_lead_out_are_never_forwarded(
     assert upstream.accepted == 0
 
 
-async def test_refusal_of_an_own_route_is_recorded(
+async def test_path_among_our_own_that_is_no_route_is_refused_and_recorded(
     start_meter: StartMeter, upstream: UpstreamServer, live_key: Key, tables: Tables
 ) -> None:
     meter = await start_meter(proxy_to(upstream.url))
-    reply = await ask(meter, "GET", "/api/v1/key", key=live_key.secret)
+    reply = await ask(meter, "GET", "/api/v1/keys/other", key=live_key.secret)
     [row] = await tables.calls()
     assert (reply.status, row["statusCode"], row["units"]) == (404, 404, 0)
     assert reply.json()["request_id"] == reply.request_id == row["id"]

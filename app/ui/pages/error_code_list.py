@@ -87,6 +87,13 @@ ERROR_CODES = (
         "Check the path and the id.",
     ),
     ErrorCode(
+        404,
+        "unknown_call",
+        "For services: no verification began the call that is to be completed, or not for this "
+        "key.",
+        "Send the call_id of the verification's answer.",
+    ),
+    ErrorCode(
         405,
         "method_not_allowed",
         "The address exists, but not for this method.",
@@ -106,6 +113,12 @@ ERROR_CODES = (
         "Wait as long as Retry-After says, then send the same request again.",
     ),
     ErrorCode(
+        409,
+        "id_conflict",
+        "For services: another key has a call with this id.",
+        "Make a new UUIDv7 for each call.",
+    ),
+    ErrorCode(
         413,
         "body_too_large",
         "The body is larger than this API takes.",
@@ -122,6 +135,12 @@ ERROR_CODES = (
         "invalid_request",
         "A field is missing or wrong; errors says which and why.",
         "Correct the named fields.",
+    ),
+    ErrorCode(
+        422,
+        "call_refused",
+        "For services: the database refuses this one of the reported calls.",
+        "Send it again once; if it stays refused, its key is gone.",
     ),
     ErrorCode(
         429,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.screening.strict_json import (
+from app.core.strict_json import (
     MalformedJson,
     UnsupportedMediaType,
     check_content_type,
