@@ -10,6 +10,9 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+BODY_FAULT = "latchkey.body_fault"
+"""Where in the scope our server puts the LatchkeyError by which a request's body broke off."""
+
 
 def content_type_of(headers: Headers) -> str:
     """The value of the Content-Type header, or ""."""

@@ -1,12 +1,15 @@
 """The request's body: read up to the limit before the work, then given to the inner app."""
 
-from app.metering.asgi import Headers, Message, Receive
+from app.metering.asgi import BODY_FAULT, Headers, Message, Receive, Scope
 from app.metering.problems import BodyTooLarge, ClientGone
 
 
-async def read_body(receive: Receive, headers: Headers, *, limit_bytes: int) -> bytes:
-    """The whole body. Raises BodyTooLarge, by the declared length before reading, or ClientGone."""
-    if _declared_bytes(headers) > limit_bytes:
+async def read_body(receive: Receive, scope: Scope, *, limit_bytes: int) -> bytes:
+    """The whole body. Raises BodyTooLarge, by the declared length before reading, or ClientGone.
+
+    And what the server found wrong with it: broken chunks, or too slow.
+    """
+    if _declared_bytes(scope["headers"]) > limit_bytes:
         raise BodyTooLarge(limit_bytes)
     body = bytearray()
     more = True
@@ -18,6 +21,8 @@ async def read_body(receive: Receive, headers: Headers, *, limit_bytes: int) -> 
         if len(body) > limit_bytes:
             raise BodyTooLarge(limit_bytes)
         more = message.get("more_body", False)
+    if BODY_FAULT in scope:
+        raise scope[BODY_FAULT]
     return bytes(body)
 
 

@@ -99,7 +99,7 @@ class Meter:
         try:
             headers = await self._identify(call, scope)
             self._admit(call, scope)
-            body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
+            body = await read_body(receive, scope, limit_bytes=self._max_body_bytes)
             call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
             inner_scope = self._inner_scope(scope, call, headers)
