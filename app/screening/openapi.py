@@ -6,10 +6,8 @@ from http import HTTPStatus
 from typing import Any
 
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
+from app.core.problem_schema import REFERENCE, problem_schemas
 from app.screening.examples import REQUEST_ID
-from app.screening.schemas import Problem
-
-_REFERENCE = "#/components/schemas/{model}"
 
 
 def x_latchkey(*, units: int, sensitive: Sequence[str] = ()) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def _problem_response(error: type[LatchkeyError]) -> dict[str, Any]:
         "description": f"{HTTPStatus(error.status).phrase}: `{error.code}`",
         "content": {
             PROBLEM_CONTENT_TYPE: {
-                "schema": {"$ref": _REFERENCE.format(model="Problem")},
+                "schema": {"$ref": REFERENCE.format(model="Problem")},
                 "example": json.loads(problem_of(raised, REQUEST_ID)),
             }
         },
@@ -40,7 +38,5 @@ def _problem_response(error: type[LatchkeyError]) -> dict[str, Any]:
 def add_problem_schema(document: dict[str, Any]) -> None:
     """Puts `Problem` among the document's schemas, once."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    if "Problem" not in schemas:
-        schema = Problem.model_json_schema(ref_template=_REFERENCE)
-        schemas.update(schema.pop("$defs", {}))
-        schemas["Problem"] = schema
+    for name, schema in problem_schemas().items():
+        schemas.setdefault(name, schema)

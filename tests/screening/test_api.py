@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.core.problem_schema import Problem
 from app.screening import service
 from app.screening.api import make_api
 from app.screening.examples import ANSWER, LISTS, REQUEST, REQUEST_ID
 from app.screening.lists import WatchlistError
-from app.screening.schemas import ListsAnswer, Problem, ScreenAnswer
+from app.screening.schemas import ListsAnswer, ScreenAnswer
 from tests.screening.conftest import client_of
 
 SCREEN, LISTS_PATH = "/api/v1/screen", "/api/v1/lists"
