@@ -12,7 +12,7 @@ from app.keys.format import is_well_formed
 from app.metering.address import client_address
 from app.metering.answer import Answer
 from app.metering.asgi import ASGIApp, Headers, Receive, Scope, Send, content_type_of
-from app.metering.body import BodySource, read_body
+from app.metering.body import BodyReader, BodySource
 from app.metering.call import Call
 from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
@@ -56,7 +56,7 @@ class Meter:
         self._inner = inner
         self._database_url = database_url
         self._direct_url = direct_url or database_url
-        self._max_body_bytes = max_body_bytes
+        self._bodies = BodyReader(max_body_bytes)
         self._trusted_hops = trusted_proxy_hops
         self._record_bodies: Mode = record_bodies
         self._routes = Routes.of(inner)
@@ -98,8 +98,8 @@ class Meter:
         answer = Answer(call, send, self.recorder, self._record_bodies)
         try:
             headers = await self._identify(call, scope)
-            self._admit(call, scope)
-            body = await read_body(receive, scope, limit_bytes=self._max_body_bytes)
+            key_id = self._admit(call, scope)
+            body = await self._bodies.read(receive, scope, key_id)
             call.request_body, call.request_type = body, content_type_of(scope["headers"])
             answer.take_place()
             inner_scope = self._inner_scope(scope, call, headers)
@@ -144,8 +144,8 @@ class Meter:
         if grant is not None:
             call.belongs_to(grant)
 
-    def _admit(self, call: Call, scope: Scope) -> None:
-        """Raise the refusal that the call's key gets now, here, if any."""
+    def _admit(self, call: Call, scope: Scope) -> str:
+        """The key's id. Raises the refusal that the call's key gets now, here, if any."""
         grant = call.grant
         assert grant is not None  # noqa: S101  # the caller has just found it
         grant.check(self.clock.now_ms())
@@ -153,6 +153,7 @@ class Meter:
             grant.check_address(client_address(scope, self._trusted_hops))
         grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
         self._chores.note_use(grant.key_id, call.created_ms)
+        return grant.key_id
 
     def _inner_scope(self, scope: Scope, call: Call, headers: Headers) -> Scope:
         """What the inner app sees: the caller instead of the key, and our request id.

@@ -162,6 +162,15 @@ class RecordingUnavailable(LatchkeyError):
         super().__init__(headers={"retry-after": "1"})
 
 
+class TooManyBodies(RecordingUnavailable):
+    """What has come of unfinished request bodies is over the bound."""
+
+    default_detail = (
+        "Too many request bodies are still on their way, so this one was refused before any work. "
+        "Nothing was charged. Try again shortly, with fewer large ones at once."
+    )
+
+
 class OutcomeUnknown(RecordingUnavailable):
     """The work was done, and then its row could not be committed in time."""
 
