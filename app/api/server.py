@@ -1,6 +1,7 @@
 """The HTTP server's protocol, with an end to everything that a client might do without end."""
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -51,6 +52,9 @@ UNREAD_SECONDS = 60.0
 LINGER_SECONDS = 2.0
 """Between a refusal and the closing: with data unread, closing at once would tear it away."""
 
+LINGER_BYTES = 1024 * 1024
+"""What may still come in that time."""
+
 _FRAME = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -73,6 +77,7 @@ class HttpProtocol(HttpToolsProtocol):
     _read_bytes = 0
     _open_bytes = 0
     _body_bytes = 0
+    _dropped_bytes = 0
     _fault: LatchkeyError | None = None
     _pace: TimerHandle | None = None
     _unread: TimerHandle | None = None
@@ -126,6 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, and watch a request that is not whole yet."""
         if self._is_over:
+            self._drop(len(data))
             return
         self._unset_keepalive_if_required()
         self._read_bytes = len(data)
@@ -138,7 +144,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._in_head or (cycle is not None and cycle.more_body):
             self._watch(len(data))
         elif cycle is not None and cycle.response_complete and not self.timeout_keep_alive_task:
-            self._in_head = True  # it was the end of a dropped body, or blank lines
+            # it was the end of a dropped body, or blank lines
+            self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
             self._watch(0)
 
     def pause_writing(self) -> None:
@@ -240,6 +247,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._close_softly()
             return
         cycle.keep_alive = False
+        cycle.transport = _SoftTransport(self.transport, self._close_softly)  # type: ignore[assignment]  # what it needs of one
         if not self._in_head and cycle.more_body:
             self._break_body(cycle, error)
 
@@ -266,6 +274,22 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[error.status] + lines.encode() + b"\r\n" + body)
 
     def _close_softly(self) -> None:
+        """Say that nothing more comes, and close when the client has had time to read it."""
         if not self.transport.is_closing():
+            self._dropped_bytes = 0
             self.transport.write_eof()
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _drop(self, count: int) -> None:
+        self._dropped_bytes += count
+        if self._dropped_bytes > LINGER_BYTES:
+            self.transport.close()
+
+
+class _SoftTransport:
+    """A transport that is closed softly by whoever answers on it."""
+
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
