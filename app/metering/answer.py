@@ -1,9 +1,11 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
+import asyncio
+
 from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
 from app.metering.asgi import Headers, Message, Send, content_type_of
 from app.metering.call import Call
-from app.metering.floods import repeats
+from app.metering.floods import PAUSE_SECONDS, repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
 from app.metering.recorder import CallRow, Recorder, Repeated
 from app.metering.redaction import Mode, stored_body
@@ -139,6 +141,7 @@ class Answer:
             if self._has_place and grant is not None:
                 self._has_place = False
                 self._recorder.give_back(grant)
+            await asyncio.sleep(PAUSE_SECONDS)
             await self._recorder.repeat(Repeated(self._call.id, times))
 
     async def _record(self, status: int, *, is_whole: bool = False) -> None:

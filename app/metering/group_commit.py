@@ -95,8 +95,8 @@ class GroupCommit:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for kind in self._kinds:
-                while kind.waiting:
+            while waiting := [kind for kind in self._kinds if kind.waiting]:
+                for kind in waiting:  # a batch of each in turn: no kind can keep another waiting
                     batch = kind.waiting[:MOST_ROWS]
                     del kind.waiting[:MOST_ROWS]
                     await self._write(kind, batch)

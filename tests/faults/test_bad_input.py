@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.server import MAX_DROPPED_BYTES, MAX_HEAD_BYTES, MAX_PIPELINED
+from app.api.server import MAX_DROPPED_BYTES, MAX_PIPELINED
 from tests.faults.limitless import Place, running_place
 from tests.faults.raw_client import Answer, RawConnection, ask_raw, connected, request_bytes
 
