@@ -203,8 +203,11 @@ class HttpProtocol(HttpToolsProtocol):
                 return
         else:  # of what came with its beginning, most may be that of requests before it
             self._begun_at = self.loop.time()
-        if self._pace is None:
-            self._pace = self.loop.call_at(self._due_at(), self._check_pace)
+        due_at = self._due_at()
+        if self._pace is None or self._pace.when() > due_at:
+            if self._pace is not None:
+                self._pace.cancel()
+            self._pace = self.loop.call_at(due_at, self._check_pace)
 
     def _is_endless(self) -> bool:
         """Refuse a head that is too long, what is mostly frame, and a long body unheard."""
@@ -232,7 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._begun_at = now
         if self._due_at() > now:
             self._pace = self.loop.call_at(self._due_at(), self._check_pace)
-        elif self._in_head and not self._open_bytes:
+        elif not self._read_bytes:
             self.transport.close()  # nothing was asked, so nothing is answered
         else:
             self._refuse(RequestTooSlow())
