@@ -108,7 +108,8 @@ class HttpProtocol(HttpToolsProtocol):
         """The head is read: from here on the parser's headers are trailers."""
         if self._is_replay:
             return
-        self._check_head()
+        if self.pipeline or self._open_bytes or self._read_bytes > MAX_HEAD_BYTES:
+            self._check_head()
         super().on_headers_complete()
         self._in_head, self._open_bytes, self._body_bytes, self._begun_at = False, 0, 0, 0.0
         if self.parser.should_upgrade() and self._should_upgrade():
@@ -186,11 +187,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         """Raise, which stops the parser, if this head is too large or too many wait before it."""
-        if self._read_bytes > MAX_HEAD_BYTES or self._open_bytes:
-            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if size > MAX_HEAD_BYTES:
-                self._fault = HeadersTooLarge(MAX_HEAD_BYTES)
-                raise self._fault
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._fault = HeadersTooLarge(MAX_HEAD_BYTES)
+            raise self._fault
         if len(self.pipeline) >= MAX_PIPELINED:
             self._fault = TooManyConnections()
             raise self._fault
