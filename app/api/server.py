@@ -73,6 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
     _in_head = True  # or before one
     _is_over = False
     _is_replay = False
+    _is_lingering = False
     _begun_at = 0.0
     _read_bytes = 0
     _open_bytes = 0
@@ -279,11 +280,15 @@ class HttpProtocol(HttpToolsProtocol):
     def _close_softly(self) -> None:
         """Say that nothing more comes, and close when the client has had time to read it."""
         if not self.transport.is_closing():
-            self._dropped_bytes = 0
+            self._is_lingering = True
+            self.flow.resume_reading()
             self.transport.write_eof()
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _drop(self, count: int) -> None:
+        if not self._is_lingering:
+            self.flow.pause_reading()  # until what came before is answered
+            return
         self._dropped_bytes += count
         if self._dropped_bytes > LINGER_BYTES:
             self.transport.close()
