@@ -58,7 +58,7 @@ async def test_one_key_may_have_a_quarter_of_what_is_coming_and_others_still_the
     await senders[0].send(b"6bytes")
     await senders[1].send(b"6bytes")
     with pytest.raises(TooManyBodies):
-        await second
+        await asyncio.wait_for(second, 1)
     await senders[2].send(b"6bytes")
     for sender in (senders[0], senders[2]):
         await sender.send(b"end", more=False)
@@ -78,7 +78,7 @@ async def test_all_keys_together_have_a_bound() -> None:
         await senders[key].send(b"10 bytes..")
     await senders["e"].send(b"1")
     with pytest.raises(TooManyBodies):
-        await reads["e"]
+        await asyncio.wait_for(reads["e"], 1)
     for key in "abcd":
         await senders[key].send(b"", more=False)
         await reads[key]

@@ -204,7 +204,10 @@ def test_a_problem_of_the_apps_own_form_stands_beside_ours() -> None:
 def test_our_own_routes_are_added_and_win() -> None:
     own = described({"summary": "Ours", "security": [{"rootKey": []}]})
     own["components"] = {
-        "securitySchemes": {"rootKey": {"type": "http", "scheme": "bearer"}},
+        "securitySchemes": {
+            name: {"type": "http", "scheme": "bearer", "description": "In other words."}
+            for name in ("rootKey", "key")
+        },
         "schemas": {"Answer": {"type": "integer"}},
     }
     own["paths"]["/api/v1/key"] = {
