@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ from app.keys.format import new_key
 
 MAX_EVENT_BYTES = 64 * 1024
 DRAIN_SECONDS = 20
+
+MOST_OPEN_FILES = 16_384
+"""More than a process takes connections, with room for the database's and the pages' files."""
 
 cli = typer.Typer(
     name="python -m app",
@@ -191,6 +195,7 @@ def _use_built_pages(*, build: bool) -> None:
 
 
 def _run_server(factory: str, settings: Settings, workers: int) -> None:
+    _raise_file_limit()
     uvicorn.run(
         factory,
         factory=True,
@@ -208,6 +213,14 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         log_config=None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+def _raise_file_limit() -> None:
+    """Let each process have as many connections as its protocol takes, where we may decide."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < MOST_OPEN_FILES:
+        most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _require_free_port(settings: Settings) -> None:

@@ -2,16 +2,19 @@
 
 from fastapi import FastAPI
 
-from app.api import auth, dev_mail, health
+from app.api import auth, dev_mail, health, look, reference
 from app.api.errors import add_error_handlers
 
 
 def make_http(*, with_portal: bool) -> FastAPI:
-    """The mounted routes; API-only nodes carry the health routes alone."""
+    """The mounted routes; API-only nodes carry health and the API's reference alone."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(health.router)
+    app.include_router(reference.router)
     if with_portal:
         app.include_router(auth.router)
         app.include_router(dev_mail.router)
+    else:
+        app.include_router(look.router)
     add_error_handlers(app)
     return app

@@ -1,9 +1,11 @@
 """Plain HTML answers, in the portal's look, for what must work without its JavaScript."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from app.core.assets import asset_url
@@ -12,10 +14,35 @@ PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"
 """For every page about one person, and every page with a token in its address."""
 
 
-def render_page(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
-    """The page `template`, never cached; `values` are escaped."""
+PUBLIC_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""For a page that is the same for everyone and needs nothing but its own files."""
+
+
+def render_page(
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] = PRIVATE_HEADERS,
+    **values: object,
+) -> HTMLResponse:
+    """The page `template`, never cached unless `headers` say otherwise; `values` are escaped."""
     html = _environment().get_template(template).render(values)
-    return HTMLResponse(html, status_code=status, headers=PRIVATE_HEADERS)
+    return HTMLResponse(html, status_code=status, headers=dict(headers))
+
+
+def with_code(text: str) -> Markup:
+    """The text, escaped; what stands between backticks as code."""
+    parts = text.split("`")
+    code = Markup('<code class="code-inline">{}</code>')
+    return Markup("").join(
+        code.format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -26,4 +53,5 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.globals["asset"] = asset_url
+    environment.filters["with_code"] = with_code
     return environment

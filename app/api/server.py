@@ -1,138 +1,177 @@
-"""The HTTP server's protocol, without what it would let a client do."""
+"""The HTTP server's protocol, with an end to everything that a client might do without end."""
 
-import asyncio
+from asyncio import Event, TimerHandle, Transport
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from app.metering.asgi import EXCHANGE, Headers
+from app.api.exchange import Exchange
+from app.api.front import METERED_PREFIX
+from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
+from app.core.ids import new_call_id
+from app.metering.asgi import BODY_FAULT, EXCHANGE
+from app.metering.problems import (
+    HeadersTooLarge,
+    MalformedRequest,
+    RequestTooSlow,
+    TooManyConnections,
+)
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Request line and headers together; beyond, the connection is closed."""
+"""Request line and headers together."""
 
-_BODILESS = frozenset({204, 304})
-_FRAMING = frozenset({b"connection", b"transfer-encoding"})
-_MOST_NAMES = 1000
+MAX_CONNECTIONS = 10_000
+"""Open at once in one process; the next is told to come back."""
 
+MAX_PIPELINED = 100
+"""Requests that may wait behind one on its connection."""
 
-class Exchange(RequestResponseCycle):
-    """uvicorn's request and response, and besides a short way for the meter (`asgi.Exchange`).
+MAX_FRAME_BYTES = 64 * 1024
+"""Of chunk sizes, their extensions and trailers, beside MAX_FRAME_SHARE times the body."""
 
-    uvicorn writes an answer in two messages, looks at each header with two expressions, and
-    wants its app to live until the last byte: a third of what a metered call costs in Python.
-    """
+MAX_FRAME_SHARE = 10
 
-    _is_promised = False
+MAX_DROPPED_BYTES = 16 * 1024 * 1024
+"""Of a body that nobody reads any more, as its request is answered: then the connection closes."""
 
-    def take_body(self) -> bytes | None:
-        """The request's body if all of it has come, else None: then `receive` it."""
-        if self.more_body or self.waiting_for_100_continue or self.disconnected:
-            return None
-        body = bytes(self.body)
-        self.body = bytearray()
-        self.message_event.clear()  # the next `receive` waits for the client's going away
-        return body
+HEAD_SECONDS = 10.0
+"""From a head's first byte to its last, and from the connection to the first byte."""
 
-    def promise(self) -> None:
-        """The answer will come by `respond`, perhaps after the app has returned."""
-        self._is_promised = True
+BODY_SECONDS = 20.0
+"""For a body; and a second more for each BODY_BYTES_A_SECOND of it that have come."""
 
-    def frame(self, status: int, headers: Headers, body_bytes: int) -> bytes | None:
-        """The head of a whole answer, but for its end.
+BODY_BYTES_A_SECOND = 4096
 
-        None if it has to be framed in another way than by its length. Raises RuntimeError for
-        a header that is none.
-        """
-        if self.scope["method"] == "HEAD" or status in _BODILESS:
-            return None
-        lines = [STATUS_LINE[status], _lines_of(self.default_headers)]
-        values = []
-        length = b"%d" % body_bytes
-        for name, value in headers:
-            lower = name.lower()
-            if lower in _FRAMING or (lower == b"content-length" and value != length):
-                return None
-            if lower != b"content-length":
-                _require_name(lower)
-                values.append(value)
-                lines.append(b"%b: %b\r\n" % (lower, value))
-        if HEADER_VALUE_RE.search(b"".join(values)):
-            raise RuntimeError("Invalid HTTP header value.")
-        lines.append(b"content-length: %b\r\n" % length)
-        return b"".join(lines)
+UNREAD_SECONDS = 60.0
+"""How long a client may leave an answer unread that is more than the network holds."""
 
-    def respond(self, head: bytes, lines: bytes, body: bytes | bytearray) -> None:
-        """Send what `frame` made, with more header lines. A client that is gone gets nothing."""
-        if self.disconnected:
-            return
-        self.response_started = self.response_complete = True
-        self.message_event.set()
-        if self.keep_alive:
-            self.transport.write(b"".join((head, lines, b"\r\n", body)))
-        else:
-            self.transport.write(b"".join((head, lines, b"connection: close\r\n\r\n", body)))
-            self.transport.close()
-        on_response, self.on_response = self.on_response, _nothing
-        on_response()
+LINGER_SECONDS = 2.0
+"""Between a refusal and the closing: with data unread, closing at once would tear it away."""
 
-    async def run_asgi(self, app: ASGI3Application) -> None:
-        """Run the app; one that has promised its answer may return before it leaves."""
-        failure: BaseException | None = None
-        try:
-            await app(self.scope, self.receive, self.send)
-        except BaseException as error:  # uvicorn answers for it below
-            failure = error
-        if failure is not None or not (self.response_complete or self._is_promised):
-            await super().run_asgi(_ending(failure))
+LINGER_BYTES = 1024 * 1024
+"""What may still come in that time."""
+
+_FRAME = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, but request heads have an end, and trailers are dropped.
+    """uvicorn's, but heads, bodies and connections have bounds, and trailers are dropped.
 
-    A head without an end would fill the memory. It is counted by what arrives while it is
-    open, so one read more may come in. Trailers (RFC 9110, 6.5.1) uvicorn puts among the
-    headers, where they would pass for what a proxy before us has checked or added, such as
-    the last entry of `X-Forwarded-For`.
+    What is no HTTP, too long or too slow gets a problem and the connection's end. Requests that
+    came before it are answered first, in order. An ordinary request, which comes in one piece,
+    starts no timer.
+
+    Trailers (RFC 9110, 6.5.1) uvicorn puts among the headers, where they would pass for what a
+    proxy before us has checked or added, such as the last entry of `X-Forwarded-For`.
+    A client that closes its sending side counts as gone, as one that closed both.
     """
 
-    _in_head = False
-    _head_bytes = 0
+    _in_head = True  # or before one
+    _is_over = False
+    _is_replay = False
+    _is_lingering = False
+    _begun_at = 0.0
+    _read_bytes = 0
+    _open_bytes = 0
+    _body_bytes = 0
+    _dropped_bytes = 0
+    _fault: LatchkeyError | None = None
+    _pace: TimerHandle | None = None
+    _unread: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """A client connects; it has HEAD_SECONDS to send something."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._refuse(TooManyConnections())
+        else:
+            self._watch(0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is no more."""
+        for timer in (self._pace, self._unread):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """A request begins: its head is open."""
-        self._in_head, self._head_bytes = True, 0
+        if self._is_replay:
+            return
+        self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is read: from here on the parser's headers are trailers."""
-        self._in_head = False
-        if self.parser.should_upgrade():  # a websocket's headers are read again later
-            super().on_headers_complete()
+        if self._is_replay:
             return
+        if self.pipeline or self._open_bytes or self._read_bytes > MAX_HEAD_BYTES:
+            self._check_head()
+        self._in_head, self._open_bytes, self._body_bytes, self._begun_at = False, 0, 0, 0.0
+        if self.parser.should_upgrade() and self._should_upgrade():
+            super().on_headers_complete()
+            return  # a websocket's headers are read again later
+        self._begin_exchange()
+        if self.expect_100_continue:
+            self.cycle.keep_alive = False  # after an answer without it, a body may follow or not
         self.headers = []
-        exchange = self._exchange()
-        before, self.cycle = self.cycle, exchange
-        if before is None or before.response_complete:
-            self._start_asgi_task(exchange, self.app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((exchange, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole, whether or not it is answered already."""
+        if not self.parser.should_upgrade():
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and give up on a head that is too long."""
-        super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.close()
+        """Parse what came, and watch a request that is not whole yet."""
+        if self._is_over:
+            self._drop(len(data))
+            return
+        self._unset_keepalive_if_required()
+        self._read_bytes = len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(self._fault or MalformedRequest())
+            return
+        cycle = self.cycle
+        if self._in_head or (cycle is not None and cycle.more_body):
+            self._watch(len(data))
+        elif cycle is not None and cycle.response_complete and not self.timeout_keep_alive_task:
+            # it was the end of a dropped body, or blank lines
+            self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
+            self._watch(0)
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def _begin_exchange(self) -> None:
+        """Run the app for the request whose head is complete, or let it wait for its turn."""
+        before, self.cycle = self.cycle, self._exchange()
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _exchange(self) -> Exchange:
         """The request whose head is complete, its scope filled in."""
@@ -151,13 +190,154 @@ class HttpProtocol(HttpToolsProtocol):
             access_logger=self.access_logger,
             access_log=self.access_log,
             default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
+            message_event=Event(),
             expect_100_continue=self.expect_100_continue,
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         scope["extensions"] = {EXCHANGE: exchange}  # type: ignore[dict-item]  # an object, not options
         return exchange
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._is_over = True
+                self.handle_websocket_upgrade()
+            else:
+                self._ignore_upgrade(data[upgrade.args[0] :])
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read on as if nobody had asked for another protocol, such as h2c (RFC 9110, 7.8).
+
+        The parser will not: to it the head was all. A new one is told what the body's frame is.
+        """
+        frame = b"".join(
+            b"%b: %b\r\n" % header for header in self.cycle.scope["headers"] if header[0] in _FRAME
+        )
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._is_replay = True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + frame + b"\r\n")
+        self._is_replay = False
+        self._feed(rest)
+
+    def _check_head(self) -> None:
+        """Raise, which stops the parser, if this head is too large or too many wait before it."""
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._fault = HeadersTooLarge(MAX_HEAD_BYTES)
+            raise self._fault
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._fault = TooManyConnections()
+            raise self._fault
+
+    def _watch(self, count: int) -> None:
+        """The request is not whole: what is to come has an end in bytes, and in time."""
+        if self._begun_at:
+            self._open_bytes += count
+            if self._is_endless():
+                return
+        else:  # of what came with its beginning, most may be that of requests before it
+            self._begun_at = self.loop.time()
+        due_at = self._due_at()
+        if self._pace is None or self._pace.when() > due_at:
+            if self._pace is not None:
+                self._pace.cancel()
+            self._pace = self.loop.call_at(due_at, self._check_pace)
+
+    def _is_endless(self) -> bool:
+        """Refuse a head that is too long, what is mostly frame, and a long body unheard."""
+        if self._in_head:
+            if is_endless := self._open_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadersTooLarge(MAX_HEAD_BYTES))
+        elif is_endless := self._open_bytes > MAX_FRAME_BYTES + MAX_FRAME_SHARE * self._body_bytes:
+            self._refuse(MalformedRequest())
+        elif is_endless := self._open_bytes > MAX_DROPPED_BYTES and self.cycle.response_complete:
+            self.transport.close()
+        return is_endless
+
+    def _due_at(self) -> float:
+        if self._in_head:
+            return self._begun_at + HEAD_SECONDS
+        return self._begun_at + BODY_SECONDS + self._open_bytes / BODY_BYTES_A_SECOND
+
+    def _check_pace(self) -> None:
+        self._pace = None
+        is_open = self._in_head or self.cycle.more_body
+        if self._is_over or self.transport.is_closing() or not is_open:
+            return
+        now = self.loop.time()
+        if self.flow.read_paused:  # it is us who do not read
+            self._begun_at = now
+        if self._due_at() > now:
+            self._pace = self.loop.call_at(self._due_at(), self._check_pace)
+        elif not self._read_bytes:
+            self.transport.close()  # nothing was asked, so nothing is answered
+        else:
+            self._refuse(RequestTooSlow())
+
+    def _refuse(self, error: LatchkeyError) -> None:
+        """Take nothing more from this connection, and close it once all is answered."""
+        self._is_over = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            if self._in_head:
+                self._send_problem(error)
+            self._close_softly()
+            return
+        cycle.keep_alive = False
+        cycle.transport = _SoftTransport(self.transport, self._close_softly)  # type: ignore[assignment]  # what it needs of one
+        if not self._in_head and cycle.more_body:
+            self._break_body(cycle, error)
+
+    def _break_body(self, cycle: RequestResponseCycle, error: LatchkeyError) -> None:
+        """The body breaks off. The meter answers that itself, for it may have to be recorded."""
+        if cycle.scope["path"].startswith(METERED_PREFIX):
+            cycle.scope[BODY_FAULT] = error  # type: ignore[literal-required]  # a key of ours
+            cycle.more_body = False
+            cycle.message_event.set()
+        else:
+            self.transport.close()
+
+    def _send_problem(self, error: LatchkeyError) -> None:
+        request_id = new_call_id()
+        body = problem_of(error, request_id)
+        headers = {
+            "content-type": PROBLEM_CONTENT_TYPE,
+            "content-length": str(len(body)),
+            "x-request-id": request_id,
+            "connection": "close",
+            **error.headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(STATUS_LINE[error.status] + lines.encode() + b"\r\n" + body)
+
+    def _close_softly(self) -> None:
+        """Say that nothing more comes, and close when the client has had time to read it."""
+        if not self.transport.is_closing():
+            self._is_lingering = True
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _drop(self, count: int) -> None:
+        if not self._is_lingering:
+            self.flow.pause_reading()  # until what came before is answered
+            return
+        self._dropped_bytes += count
+        if self._dropped_bytes > LINGER_BYTES:
+            self.transport.close()
+
+
+class _SoftTransport:
+    """A transport that is closed softly by whoever answers on it."""
+
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 def _split(url: bytes) -> tuple[bytes, bytes]:
@@ -167,38 +347,3 @@ def _split(url: bytes) -> tuple[bytes, bytes]:
         return path, query
     parsed = httptools.parse_url(url)
     return parsed.path, parsed.query or b""
-
-
-_default_lines: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
-
-
-def _lines_of(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """The server's own headers as lines; the list is another one each second, for the date."""
-    global _default_lines  # noqa: PLW0603  # a cache of one
-    if _default_lines[0] is not headers:
-        _default_lines = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
-    return _default_lines[1]
-
-
-_good_names: set[bytes] = set()
-
-
-def _require_name(name: bytes) -> None:
-    if name not in _good_names:
-        if HEADER_RE.search(name):
-            raise RuntimeError("Invalid HTTP header name.")
-        if len(_good_names) >= _MOST_NAMES:
-            _good_names.clear()
-        _good_names.add(name)
-
-
-def _ending(failure: BaseException | None) -> ASGI3Application:
-    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if failure is not None:
-            raise failure
-
-    return app
-
-
-def _nothing() -> None:
-    pass

@@ -69,11 +69,12 @@ class Admission:
         if grant is not None:
             call.belongs_to(grant)
 
-    def admit(self, call: Call, scope: Scope) -> None:
-        """Raise the refusal that the call's key gets now, here, if any; else it counts as used."""
+    def admit(self, call: Call, scope: Scope) -> str:
+        """The id of the key, which counts as used. Raises the refusal that it gets now, here."""
         grant = self._check(call, scope)
         grant.bucket.take(grant.terms.requests_per_second, time.monotonic())
         self._chores.note_use(grant.key_id, call.created_ms)
+        return grant.key_id
 
     def look(self, call: Call, scope: Scope) -> None:
         """As `admit`, and as `Call.admit` for its units, but nothing is taken and nothing noted."""

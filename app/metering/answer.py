@@ -1,9 +1,11 @@
 """The gate between the inner app and the client: nothing leaves before the row is committed."""
 
+import asyncio
+
 from app.core.errors import LatchkeyError, problem_of
 from app.metering.asgi import Exchange, Headers, Message, Send, content_type_of
 from app.metering.call import Call
-from app.metering.floods import repeats
+from app.metering.floods import PAUSE_SECONDS, repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
 from app.metering.recorder import CallRow, Recorder, Repeated
 from app.metering.redaction import Mode, stored_body
@@ -197,6 +199,7 @@ class Answer:
             await self.record(status)
         else:
             self._give_place_back()
+            await asyncio.sleep(PAUSE_SECONDS)
             await self._recorder.repeat(Repeated(self._call.id, times))
 
     def _give_place_back(self) -> None:

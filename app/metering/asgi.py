@@ -10,6 +10,9 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+BODY_FAULT = "latchkey.body_fault"
+"""Where in the scope our server puts the LatchkeyError by which a request's body broke off."""
+
 EXCHANGE = "latchkey.exchange"
 """The name in `scope["extensions"]` under which our server offers its `Exchange`."""
 

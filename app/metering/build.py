@@ -1,8 +1,9 @@
 """The meter of this installation, made from its settings."""
 
 import importlib
+from collections.abc import Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from app.core.database import database_url, direct_url
 from app.core.secret_key import make_cipher
@@ -11,6 +12,7 @@ from app.metering.asgi import ASGIApp
 from app.metering.meter import Meter
 from app.metering.openapi_file import read_openapi
 from app.metering.proxy import Proxy
+from app.metering.routes import description_of
 from app.metering.upstream import Upstream
 
 
@@ -43,18 +45,31 @@ def build_meter(settings: Settings) -> Meter:
 
 def build_proxy(settings: Settings, url: str) -> Proxy:
     """The proxy to this upstream, described by `API_OPENAPI`. Raises ApiUnusable."""
-    openapi = None
-    if settings.api_openapi is not None:
-        try:
-            openapi = read_openapi(settings.api_openapi)
-        except ValueError as error:
-            raise ApiUnusable(f"API_OPENAPI={settings.api_openapi} {error}") from error
     return Proxy(
         Upstream(url),
         public_url=settings.public_url,
         proxy_hops=settings.trusted_proxy_hops,
-        openapi=openapi,
+        openapi=_read_api_openapi(settings),
     )
+
+
+def describe_api(settings: Settings) -> Mapping[str, Any]:
+    """The OpenAPI document of the API that is metered, as it is; {} where it has none.
+
+    Raises ApiUnusable.
+    """
+    if settings.api_upstream:
+        return _read_api_openapi(settings)
+    return description_of(load_api_app(settings.api_app))
+
+
+def _read_api_openapi(settings: Settings) -> Mapping[str, Any]:
+    if settings.api_openapi is None:
+        return {}
+    try:
+        return read_openapi(settings.api_openapi)
+    except ValueError as error:
+        raise ApiUnusable(f"API_OPENAPI={settings.api_openapi} {error}") from error
 
 
 def load_api_app(name: str) -> ASGIApp:

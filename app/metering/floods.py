@@ -8,6 +8,10 @@ if TYPE_CHECKING:
 
 MOST_A_SECOND = 10
 
+PAUSE_SECONDS = 0.05
+"""What a further refusal waits for its answer: a program in a tight loop then calls 20 times a
+second on each of its connections, and takes nobody else's share of the processor."""
+
 
 class Flood:
     """One key's refusals in one second of the database's time."""

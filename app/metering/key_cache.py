@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from app.billing.plans import Plans
@@ -27,8 +28,13 @@ DEAD_SECONDS = 0.8
 MOST_GRANTS = 200_000
 _MOST_UNKNOWN = 20_000
 _UNKNOWN_SECONDS = 0.8
-_MOST_WAITING = 4096
+_MOST_STRANGERS = 4096
+"""How many keys that were not seen before may wait for a look-up; the next gets a 503."""
+
 _MOST_ASKED = 1000
+_MOST_STRANGERS_ASKED = 250
+"""Of one query: so that those behind it, of keys that were seen before, do not wait long."""
+
 _IN_USE_SECONDS = 1.0
 _LEARN_SECONDS = 5.0
 _MOST_LEARNED = 100
@@ -38,6 +44,9 @@ _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.25)
 
 class KeyCache:
     """Finds grants. Look-ups of one digest are one; those of many go in one query.
+
+    One query at a time. Keys that were seen before go first, whoever else tries keys that do
+    not exist; those never get a wrong answer, but a 503 when too many of them wait.
 
     An answer counts from when it was asked for, so what a query saw before a change is never
     taken for news after it.
@@ -60,6 +69,7 @@ class KeyCache:
         self._in_use: dict[bytes, Grant] = {}
         self._unknown: dict[bytes, float] = {}
         self._asked: dict[bytes, asyncio.Future[Grant | None]] = {}
+        self._strangers: dict[bytes, asyncio.Future[Grant | None]] = {}
         self._quotas: WeakValueDictionary[tuple[str, str], Quota] = WeakValueDictionary()
         self._terms: dict[tuple[str, bool], Terms] = {}
         self._wake = asyncio.Event()
@@ -80,9 +90,10 @@ class KeyCache:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
-        for waiting in self._asked.values():
-            _fail(waiting)
-        self._asked.clear()
+        for asked in (self._asked, self._strangers):
+            for waiting in asked.values():
+                _fail(waiting)
+            asked.clear()
         self._line.close()
 
     async def ping(self) -> bool:
@@ -112,7 +123,7 @@ class KeyCache:
         unknown_until = self._unknown.get(digest)
         if unknown_until is not None and time.monotonic() < unknown_until:
             return None
-        waiting = self._asked.get(digest)
+        waiting = self._asked.get(digest) or self._strangers.get(digest)
         if waiting is None:
             waiting = self._ask(digest)
         return await asyncio.shield(waiting)  # others may wait for the same answer
@@ -142,10 +153,11 @@ class KeyCache:
             quota.learn(total, asked_at)
 
     def _ask(self, digest: bytes) -> "asyncio.Future[Grant | None]":
-        if not self._tasks or len(self._asked) >= _MOST_WAITING:
+        asked = self._asked if digest in self._grants else self._strangers
+        if not self._tasks or (asked is self._strangers and len(asked) >= _MOST_STRANGERS):
             raise RecordingUnavailable
         waiting: asyncio.Future[Grant | None] = asyncio.get_running_loop().create_future()
-        self._asked[digest] = waiting
+        asked[digest] = waiting
         self._wake.set()
         return waiting
 
@@ -153,8 +165,9 @@ class KeyCache:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._asked:
-                await self._look_up(list(self._asked)[:_MOST_ASKED])
+            while self._asked or self._strangers:
+                strangers = islice(self._strangers, _MOST_STRANGERS_ASKED)
+                await self._look_up([*islice(self._asked, _MOST_ASKED), *strangers])
 
     async def _look_up(self, digests: list[bytes]) -> None:
         try:
@@ -162,7 +175,7 @@ class KeyCache:
         except DatabaseUnavailable as error:
             logger.warning("keys could not be looked up: %s", error)
             for digest in digests:
-                _fail(self._asked.pop(digest))
+                _fail(self._answer_to(digest))
             return
         now = time.monotonic()
         for digest in digests:
@@ -170,9 +183,13 @@ class KeyCache:
             if grant is not None and grant.checked_at == 0.0:
                 continue  # changed while the query ran: ask again
             self._keep(digest, grant, now)
-            waiting = self._asked.pop(digest)
+            waiting = self._answer_to(digest)
             if not waiting.done():
                 waiting.set_result(grant)
+
+    def _answer_to(self, digest: bytes) -> "asyncio.Future[Grant | None]":
+        """Who waits for this digest's look-up, now that it is done."""
+        return self._asked.pop(digest, None) or self._strangers.pop(digest)
 
     def _keep(self, digest: bytes, grant: Grant | None, now: float) -> None:
         self._grants.pop(digest, None)

@@ -22,7 +22,7 @@ from app.metering.asgi import (
     Send,
     content_type_of,
 )
-from app.metering.body import BodySource, read_body
+from app.metering.body import BodyReader, BodySource
 from app.metering.call import Call
 from app.metering.chores import Chores
 from app.metering.clock import DatabaseClock
@@ -76,6 +76,7 @@ class Meter:
         self._direct_url = direct_url or database_url
         self._cipher = cipher
         self._max_body_bytes = max_body_bytes
+        self._bodies = BodyReader(max_body_bytes)
         self._record_bodies: Mode = record_bodies
         self._routes = Routes.of(inner)
         self._lifespan = InnerLifespan(inner)
@@ -148,10 +149,10 @@ class Meter:
             if headers is None:
                 headers = await admission.identify(call, scope)
                 call.is_keyed = self.once.concerns(scope)
-            admission.admit(call, scope)
+            key_id = admission.admit(call, scope)
             body = exchange.take_body() if exchange is not None else None
             if body is None:
-                body = await read_body(receive, scope["headers"], limit_bytes=self._max_body_bytes)
+                body = await self._bodies.read(receive, scope, key_id)
             elif len(body) > self._max_body_bytes:
                 raise BodyTooLarge(self._max_body_bytes)
             if body:

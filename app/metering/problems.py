@@ -211,6 +211,15 @@ class RecordingUnavailable(LatchkeyError):
         super().__init__(headers={"retry-after": "1"})
 
 
+class TooManyBodies(RecordingUnavailable):
+    """What has come of unfinished request bodies is over the bound."""
+
+    default_detail = (
+        "Too many request bodies are still on their way, so this one was refused before any work. "
+        "Nothing was charged. Try again shortly, with fewer large ones at once."
+    )
+
+
 class OutcomeUnknown(RecordingUnavailable):
     """The work was done, and then its row could not be committed in time."""
 
@@ -289,7 +298,52 @@ class ClientGone(LatchkeyError):
 
 
 class MalformedRequest(LatchkeyError):
-    """What the client sent cannot be written as a request to the upstream."""
+    """What the client sent is no HTTP, or cannot be written as a request to the upstream."""
+
+    default_detail = (
+        "The request is not well-formed HTTP. "
+        "Check its first line, its headers, and the sizes of its chunks."
+    )
+
+
+class HeadersTooLarge(LatchkeyError):
+    """The request's first line and headers are over the limit."""
+
+    status = 431
+    code = "headers_too_large"
+    title = "Request headers too large"
+
+    def __init__(self, limit_bytes: int):
+        super().__init__(
+            f"The address and headers may have {limit_bytes:,} bytes together. Send less."
+        )
+
+
+class RequestTooSlow(LatchkeyError):
+    """The request did not come whole in the time that there is for it."""
+
+    status = 408
+    code = "request_timeout"
+    title = "Request too slow"
+    default_detail = (
+        "The request did not come whole in time, so it was refused before any work. "
+        "Nothing was charged. Send it again."
+    )
+
+
+class TooManyConnections(LatchkeyError):
+    """More connections are open, or requests wait on one, than this process takes."""
+
+    status = 503
+    code = "too_many_connections"
+    title = "Too many connections"
+    default_detail = (
+        "Too many connections are open, so nothing was taken from this one. "
+        "Nothing was charged. Try again shortly, with fewer of them."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "1"})
 
 
 class MethodNotAllowed(LatchkeyError):

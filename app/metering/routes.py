@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ DEFAULT_UNITS = 1
 MOST_NAMES = 200
 """How many names one API has in the log at most, `(other)` among them."""
 
-_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 _PARAMETER = re.compile(r"\{[^{}/]+\}")
 
 
@@ -71,8 +71,7 @@ class Routes:
     @classmethod
     def of(cls, app: object) -> "Routes":
         """From what the app says of itself by `openapi()`; without it every path is OTHER."""
-        describe = getattr(app, "openapi", None)
-        return cls(describe() if callable(describe) else {})
+        return cls(description_of(app))
 
     def find(self, path: str, method: str) -> Route:
         """The route of this path and method, or OTHER.
@@ -87,6 +86,12 @@ class Routes:
         return OTHER if found is None else found.route(method)
 
 
+def description_of(app: object) -> Mapping[str, Any]:
+    """The OpenAPI document that the app gives of itself by `openapi()`, or {}."""
+    describe = getattr(app, "openapi", None)
+    return cast(Mapping[str, Any], describe()) if callable(describe) else {}
+
+
 def _pattern_of(template: str) -> re.Pattern[str]:
     """One segment or part of it for each `{name}`; all else literally."""
     return re.compile("([^/]+)".join(re.escape(text) for text in _PARAMETER.split(template)))
@@ -96,7 +101,7 @@ def _routes_of(template: str, name: str, operations: Mapping[str, Any]) -> dict[
     return {
         method.upper(): _route_of(template, name, method, operation)
         for method, operation in operations.items()
-        if method in _METHODS
+        if method in METHODS
     }
 
 

@@ -62,6 +62,12 @@ def test_public_pages(page, portal):
         assert_clean(page, route)
 
 
+def test_api_reference(page, portal):
+    page.goto(f"{portal.url}/api/docs")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert_clean_page(page, "API reference")
+
+
 @pytest.mark.parametrize("person", [newcomer, regular], ids=["empty", "full"])
 def test_signed_in_pages(page, portal, person):
     sign_in(page.context, portal.url, seed(portal.database_url, person))

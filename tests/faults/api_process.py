@@ -58,6 +58,12 @@ class ApiProcess:
         """Ask it to stop, and return when it has; does nothing if it does not run."""
         await self._end(signal.SIGTERM)
 
+    def memory_bytes(self) -> int:
+        """How much memory the process holds (its resident set)."""
+        assert self._process is not None
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(

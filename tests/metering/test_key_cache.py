@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from app.keys.format import new_key
+from app.metering import key_cache
 from app.metering.clock import DatabaseClock
 from app.metering.key_cache import KeyCache
+from app.metering.problems import RecordingUnavailable
 from tests.metering.apps import answering
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables, plans
@@ -139,3 +141,33 @@ async def test_key_is_taken_from_its_allowed_addresses_only(
     assert reply.status == status
     if status == 403:
         assert reply.json()["code"] == "ip_not_allowed"
+
+
+async def test_keys_seen_before_are_looked_up_though_strangers_fill_the_queue(
+    database_url: str, live_key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "_MOST_STRANGERS", 5)
+    monkeypatch.setattr(key_cache, "_MOST_STRANGERS_ASKED", 2)
+    cache = KeyCache(DatabaseClock(), plans)
+    cache.open(database_url)
+    digest = hashlib.sha256(live_key.secret.encode()).digest()
+    seen = await cache.find(digest)
+    assert seen is not None
+    seen.checked_at = 0.0  # as if it had not been used for long
+    queries: list[list[bytes]] = []
+    query = cache._query
+
+    async def noting(digests: list[bytes], *, seconds: float) -> Any:
+        queries.append(digests)
+        return await query(digests, seconds=seconds)
+
+    cache._query = noting  # type: ignore[method-assign]  # to see what is asked together
+    strangers = [bytes([number]) * 32 for number in range(6)]
+    asked = [asyncio.create_task(cache.find(one)) for one in [*strangers, digest]]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert found[:5] == [None] * 5
+    assert isinstance(found[5], RecordingUnavailable)
+    assert found[6] is seen
+    assert queries[0] == [digest, *strangers[:2]]
+    assert [len(one) for one in queries[1:]] == [2, 1]
+    await cache.close()

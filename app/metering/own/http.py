@@ -11,7 +11,7 @@ from app.core.ids import new_call_id
 from app.core.strict_json import check_content_type, parse_json
 from app.core.validation import problems_by_field
 from app.metering.asgi import ASGIApp, Receive, Scope, Send, content_type_of
-from app.metering.body import read_body
+from app.metering.body import BodyReader
 from app.metering.problems import ClientGone, InternalError, MethodNotAllowed
 from app.metering.replies import send_problem
 
@@ -61,7 +61,7 @@ def with_id(send: Send, request_id: str) -> Send:
 async def read_json_bytes(scope: Scope, receive: Receive, *, limit_bytes: int) -> bytes:
     """The body, said to be JSON. Raises UnsupportedMediaType, BodyTooLarge, ClientGone."""
     check_content_type(content_type_of(scope["headers"]))
-    return await read_body(receive, scope["headers"], limit_bytes=limit_bytes)
+    return await BodyReader(limit_bytes).read(receive, scope, scope["path"])
 
 
 def parsed(body: bytes, model: type[Model]) -> Model:

@@ -13,6 +13,7 @@ DESCRIPTION = "Sign up, make a key, and screen your first name with curl, Python
 _SECTIONS = (
     ("Quick start", "/docs/"),
     ("Error codes", "/docs/errors/"),
+    ("API reference", "/api/docs"),
 )
 
 _HEADERS = (

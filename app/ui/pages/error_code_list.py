@@ -16,6 +16,12 @@ class ErrorCode:
 ERROR_CODES = (
     ErrorCode(
         400,
+        "bad_request",
+        "The request is not well-formed HTTP.",
+        "Check its first line, its headers, and the sizes of its chunks.",
+    ),
+    ErrorCode(
+        400,
         "malformed_json",
         "The body is not valid JSON.",
         "Check quotes and commas; send UTF-8.",
@@ -100,6 +106,13 @@ ERROR_CODES = (
         "The header Allow names the methods.",
     ),
     ErrorCode(
+        408,
+        "request_timeout",
+        "The request did not come whole in time: 10 seconds for the headers, 20 and more for "
+        "the body, by its size.",
+        "Send it again; it cost nothing.",
+    ),
+    ErrorCode(
         409,
         "idempotency_conflict",
         "The Idempotency-Key was used before: with another body, or for an answer that was not "
@@ -155,6 +168,12 @@ ERROR_CODES = (
         "Wait for the day in RateLimit, or move to a larger plan.",
     ),
     ErrorCode(
+        431,
+        "headers_too_large",
+        "Address and headers together are over 64 KiB.",
+        "Send less: fewer cookies, a shorter query.",
+    ),
+    ErrorCode(
         500,
         "internal_error",
         "Something failed on our side; it is logged under the request id.",
@@ -178,6 +197,12 @@ ERROR_CODES = (
         "no_list_loaded",
         "No watchlist is loaded yet.",
         "Try again shortly.",
+    ),
+    ErrorCode(
+        503,
+        "too_many_connections",
+        "Too many connections are open.",
+        "Try again as Retry-After says, with fewer connections.",
     ),
     ErrorCode(
         504,
