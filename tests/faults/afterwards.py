@@ -26,22 +26,22 @@ def check_afterwards(
     url: str,
     report: Report,
     *,
-    back: Sequence[float],
+    back: Sequence[float] = (),
     longest_seconds: float = LONGEST_SECONDS,
 ) -> None:
     """Say the figures, then hold them against the promises.
 
-    Call it when the nodes have stopped. `back`: for each fault, the seconds from its end to
-    the first good answer. `longest_seconds`: what a call may take at most.
+    Call it when the nodes have stopped. `back`: for each fault that took the service away, the
+    seconds from its end to the first good answer. `longest_seconds`: a call's at most.
     """
     rows = _recorded(url)
     wrong = differences(url)
-    report(f"{what}, {len(back)} times: {_figures(callers, rows, back)}; {len(wrong)} counters off")
+    report(f"{what}: {_figures(callers, rows)}{_said_of(back)}; {len(wrong)} counters off")
     assert _not_there_once(callers.acknowledged, rows) == []
     assert len(_unasked(callers, rows)) <= len(callers.broken)
     assert wrong == []
     assert callers.longest_seconds < longest_seconds
-    assert max(back) < BACK_SECONDS
+    assert max(back, default=0.0) < BACK_SECONDS
 
 
 def _recorded(url: str) -> list[_Recorded]:
@@ -70,12 +70,16 @@ def _unasked(callers: Callers, rows: list[_Recorded]) -> set[str]:
     return {row[0] for row in rows} - {answer.request_id for answer in callers.answered}
 
 
-def _figures(callers: Callers, rows: list[_Recorded], back: Sequence[float]) -> str:
+def _figures(callers: Callers, rows: list[_Recorded]) -> str:
     acknowledged = {answer.request_id for answer in callers.acknowledged}
     recorded = {row[0] for row in rows}
     return (
         f"{len(acknowledged)} calls acknowledged, {len(acknowledged & recorded)} of them recorded; "
         f"{len(recorded - acknowledged)} recorded without being acknowledged; "
         f"{len(callers.broken)} broken off; answers {callers.statuses}; "
-        f"longest {callers.longest_seconds:.1f} s; back after {max(back):.1f} s at most"
+        f"longest {callers.longest_seconds:.1f} s"
     )
+
+
+def _said_of(back: Sequence[float]) -> str:
+    return f"; {len(back)} times back after {max(back):.1f} s at most" if back else ""

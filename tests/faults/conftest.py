@@ -1,19 +1,19 @@
 """Servers, keys and an API for the fault tests, and their figures in the summary of every run."""
 
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.core import database
-from tests.conftest import _new_home
 from tests.faults.accounts import make_keys
 from tests.faults.afterwards import Report
 from tests.faults.api_process import ApiProcess
 from tests.faults.callers import Key
-from tests.faults.own_server import OwnServer
+from tests.faults.own_server import OwnServer, own_server
 
+StartApi = Callable[..., Awaitable[ApiProcess]]
 _figures = pytest.StashKey[list[str]]()
 
 
@@ -39,13 +39,8 @@ def pytest_terminal_summary(
 @pytest.fixture
 def server() -> Iterator[OwnServer]:
     """A server of the test's own, to be crashed, frozen or filled. `app` is pointed at it."""
-    home = _new_home()
-    own = OwnServer(home)
-    database.point_at(own.url)
-    yield own
-    database.point_at(None)
-    own.stop()
-    shutil.rmtree(home)
+    with own_server() as own:
+        yield own
 
 
 @pytest.fixture
@@ -55,12 +50,22 @@ async def server_keys(server: OwnServer) -> list[Key]:
 
 
 @pytest.fixture
-async def server_api(server: OwnServer, tmp_path: Path) -> AsyncIterator[ApiProcess]:
-    """The API on the test's own server."""
-    process = ApiProcess(server.url, tmp_path)
-    await process.start()
-    yield process
-    await process.kill()
+async def start_api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StartApi]:
+    """Starts an API, by default on this test's database; it is gone after the test.
+
+    The database is that of the test's own server where the test asks for one.
+    """
+    own = "server" in request.fixturenames
+    url = request.getfixturevalue("server").url if own else request.getfixturevalue("database_url")
+    async with AsyncExitStack() as stack:
+
+        async def start(database_url: str = url, **options: Any) -> ApiProcess:
+            process = ApiProcess(database_url, tmp_path, **options)
+            stack.push_async_callback(process.kill)
+            await process.start()
+            return process
+
+        yield start
 
 
 @pytest.fixture
@@ -70,9 +75,6 @@ async def keys(database_url: str) -> list[Key]:
 
 
 @pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[ApiProcess]:
-    """The API on a database of the test's own on the run's server; it runs already."""
-    process = ApiProcess(database_url, tmp_path)
-    await process.start()
-    yield process
-    await process.kill()
+async def api(start_api: StartApi) -> ApiProcess:
+    """The API, running, with no limit that a test would meet."""
+    return await start_api()

@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from pathlib import Path
 
 import psycopg
 
 from tests.faults.afterwards import TIMES, Report, check_afterwards
 from tests.faults.api_process import ApiProcess
 from tests.faults.callers import Callers, Key
+from tests.faults.conftest import StartApi
 from tests.faults.own_server import OwnServer
 from tests.metering.database_proxy import DatabaseProxy
 
@@ -18,24 +18,24 @@ LOCKED_SECONDS = 5
 
 
 async def test_acknowledged_calls_survive_immediate_restarts(
-    server: OwnServer, server_api: ApiProcess, server_keys: list[Key], report: Report
+    server: OwnServer, api: ApiProcess, server_keys: list[Key], report: Report
 ) -> None:
     back = []
-    async with Callers([server_api.url], server_keys) as callers:
+    async with Callers([api.url], server_keys) as callers:
         for _ in range(RESTARTS):
             await callers.some_answers()
             await asyncio.sleep(random.uniform(0, 1))
             await asyncio.to_thread(server.crash)
             await asyncio.to_thread(server.start_again)
             back.append(await callers.seconds_until_served())
-    await server_api.stop()
+    await api.stop()
     check_afterwards("PostgreSQL immediate restart", callers, server.url, report, back=back)
 
 
 async def test_calls_end_in_bounded_time_while_postgresql_is_frozen(
-    server: OwnServer, server_api: ApiProcess, server_keys: list[Key], report: Report
+    server: OwnServer, api: ApiProcess, server_keys: list[Key], report: Report
 ) -> None:
-    async with Callers([server_api.url], server_keys) as callers:
+    async with Callers([api.url], server_keys) as callers:
         await callers.some_answers()
         server.freeze()
         try:
@@ -43,7 +43,7 @@ async def test_calls_end_in_bounded_time_while_postgresql_is_frozen(
         finally:
             server.thaw()
         back = [await callers.seconds_until_served()]
-    await server_api.stop()
+    await api.stop()
     what = f"PostgreSQL frozen for {FROZEN_SECONDS} s"
     check_afterwards(what, callers, server.url, report, back=back)
 
@@ -63,12 +63,11 @@ async def test_calls_go_on_after_the_log_was_locked(
 
 
 async def test_lost_answers_to_commits_lose_and_double_nothing(
-    keys: list[Key], database_url: str, tmp_path: Path, report: Report
+    start_api: StartApi, keys: list[Key], database_url: str, report: Report
 ) -> None:
     back = []
     async with DatabaseProxy(database_url) as proxy:
-        api = ApiProcess(proxy.url, tmp_path)
-        await api.start()
+        api = await start_api(proxy.url)
         async with Callers([api.url], keys) as callers:
             for _ in range(TIMES):
                 await callers.some_answers()

@@ -1,0 +1,89 @@
+"""SIGTERM under load: calls in work finish, what was acknowledged is recorded, and it ends."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.afterwards import TIMES, Report, check_afterwards
+from tests.faults.api_process import ApiProcess
+from tests.faults.callers import Callers, Key
+from tests.faults.conftest import StartApi
+from tests.faults.inner_apps import GATE, OPEN
+
+STOPPED_SECONDS = 5
+"""With nothing in work but what answers at once."""
+CLIENTS = 8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_stop_under_load_loses_no_acknowledged_call(
+    start_api: StartApi, keys: list[Key], database_url: str, report: Report, workers: int
+) -> None:
+    api = await start_api(workers=workers)
+    back, stops = [], []
+    async with Callers([api.url], keys) as callers:
+        for _ in range(TIMES):
+            await callers.some_answers()
+            began = time.monotonic()
+            await api.stop()
+            stops.append(time.monotonic() - began)
+            served = asyncio.create_task(callers.seconds_until_served())
+            await api.start()
+            back.append(await served)
+    await api.stop()
+    what = f"SIGTERM to {workers} worker(s) under load, ended after {max(stops):.1f} s at most"
+    check_afterwards(what, callers, database_url, report, back=back)
+    assert set(callers.statuses) == {200}
+    assert max(stops) < STOPPED_SECONDS
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_calls_in_work_finish_after_sigterm(
+    start_api: StartApi,
+    keys: list[Key],
+    database_url: str,
+    tmp_path: Path,
+    report: Report,
+    workers: int,
+) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    settings = {"API_APP": "inner_apps:gated", GATE: str(gate)}
+    api = await start_api(workers=workers, **settings)
+    async with Callers([api.url], keys, count=CLIENTS) as callers:
+        await _until_in_work(gate, CLIENTS)
+        told_at = time.monotonic()
+        api.terminate()
+        await _until_refusing(api)
+        (gate / OPEN).touch()
+        await callers.until(lambda now: len(now.answered) >= CLIENTS)
+        code = await api.until_ended()
+    seconds = time.monotonic() - told_at
+    what = f"SIGTERM to {workers} worker(s) with {CLIENTS} calls in work, ended in {seconds:.1f} s"
+    check_afterwards(what, callers, database_url, report)
+    assert [(one.status, one.began_at < told_at) for one in callers.answered] == [
+        (200, True)
+    ] * CLIENTS
+    assert [one for one in callers.broken if one.began_at < told_at] == []
+    assert code == 0
+
+
+async def _until_in_work(gate: Path, calls: int) -> None:
+    async with asyncio.timeout(30):
+        while len(list(gate.iterdir())) < calls:  # noqa: ASYNC110, ASYNC240  # a file's coming
+            await asyncio.sleep(0.01)
+
+
+async def _until_refusing(api: ApiProcess) -> None:
+    """Return when it takes no more connections."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with httpx.AsyncClient() as client:
+                    await client.get(f"{api.url}/healthz")
+            except httpx.TransportError:
+                return
+            await asyncio.sleep(0.02)
