@@ -14,6 +14,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from app.api.server import run_server
 from app.core import database, embedded, migrations
 from app.core.errors import LatchkeyError
 from app.core.logging import configure_logging
@@ -173,7 +174,7 @@ def _use_built_pages(*, build: bool) -> None:
 
 
 def _run_server(factory: str, settings: Settings, workers: int) -> None:
-    uvicorn.run(
+    config = uvicorn.Config(
         factory,
         factory=True,
         host=settings.host,
@@ -190,6 +191,7 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         log_config=None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    run_server(config)
 
 
 def _require_free_port(settings: Settings) -> None:

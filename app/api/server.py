@@ -1,6 +1,12 @@
-"""The HTTP server's protocol, without what it would let a client do."""
+"""The HTTP server: its protocol, without what it would let a client do, and its processes."""
 
+import sys
+from contextlib import suppress
+
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; beyond, the connection is closed."""
@@ -37,3 +43,29 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.close()
+
+
+class Workers(Multiprocess):
+    """uvicorn's, but told to stop, the parent lets go of the port as its workers do.
+
+    While it held on to it, the system still took connections, which nobody answered and which
+    broke off when the last worker had drained. Now they are refused at once.
+    """
+
+    def terminate_all(self) -> None:
+        """Take no more connections, and tell the workers to finish."""
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+
+def run_server(config: Config) -> None:
+    """Serve, in as many processes as the configuration says, until SIGTERM or Ctrl-C."""
+    if config.workers > 1:
+        Workers(config, sockets=[config.bind_socket()]).run()
+        return
+    server = Server(config)
+    with suppress(KeyboardInterrupt):  # it has stopped cleanly, and says so once more
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

@@ -23,19 +23,17 @@ async def test_stop_under_load_loses_no_acknowledged_call(
     start_api: StartApi, keys: list[Key], database_url: str, report: Report, workers: int
 ) -> None:
     api = await start_api(workers=workers)
-    back, stops = [], []
+    stops = []
     async with Callers([api.url], keys) as callers:
-        for _ in range(TIMES):
+        for _ in range(max(1, TIMES // (workers * workers))):
             await callers.some_answers()
             began = time.monotonic()
             await api.stop()
             stops.append(time.monotonic() - began)
-            served = asyncio.create_task(callers.seconds_until_served())
             await api.start()
-            back.append(await served)
     await api.stop()
     what = f"SIGTERM to {workers} worker(s) under load, ended after {max(stops):.1f} s at most"
-    check_afterwards(what, callers, database_url, report, back=back)
+    check_afterwards(what, callers, database_url, report)
     assert set(callers.statuses) == {200}
     assert max(stops) < STOPPED_SECONDS
 
@@ -67,7 +65,7 @@ async def test_calls_in_work_finish_after_sigterm(
     assert [(one.status, one.began_at < told_at) for one in callers.answered] == [
         (200, True)
     ] * CLIENTS
-    assert [one for one in callers.broken if one.began_at < told_at] == []
+    assert callers.broken == []
     assert code == 0
 
 
@@ -78,12 +76,12 @@ async def _until_in_work(gate: Path, calls: int) -> None:
 
 
 async def _until_refusing(api: ApiProcess) -> None:
-    """Return when it takes no more connections."""
-    async with asyncio.timeout(10):
+    """Return when it refuses connections. What it takes until then is answered, or broken off."""
+    async with asyncio.timeout(10), httpx.AsyncClient(timeout=1) as client:
         while True:
             try:
-                async with httpx.AsyncClient() as client:
-                    await client.get(f"{api.url}/healthz")
-            except httpx.TransportError:
+                await client.get(f"{api.url}/healthz", headers={"Connection": "close"})
+            except httpx.ConnectError:
                 return
-            await asyncio.sleep(0.02)
+            except httpx.NetworkError:
+                continue
