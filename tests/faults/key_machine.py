@@ -82,7 +82,7 @@ class KeyMachine(RuleBasedStateMachine):
         assert made.status == status
         return self._add(ModelKey(made.id, made.secret, self.accounts[user.id], user, status))
 
-    @rule(target=keys, key=keys, grace=st.sampled_from(["1h", "now", "1h"]), quietly=quietly)
+    @rule(target=keys, key=keys, grace=st.sampled_from(["1h", "now", "24h"]), quietly=quietly)
     def rotate(self, key: ModelKey, grace: str, quietly: bool) -> Any:
         async def work(session: AsyncSession) -> Any:
             return await rotate_key(session, key.user.id, key.id, grace=grace)
@@ -130,7 +130,7 @@ class KeyMachine(RuleBasedStateMachine):
         self.world.execute(statement, self.users[1].id, quietly=quietly)
         self.users[1].is_verified = True
 
-    @rule(key=keys, moment=st.sampled_from(["never", "later", "passed"]), quietly=quietly)
+    @rule(key=keys, moment=st.sampled_from(["passed", "later", "never"]), quietly=quietly)
     def set_expiry(self, key: ModelKey, moment: Any, quietly: bool) -> None:
         """Counted from its making, so that a key that replaces it gets the same."""
         hours = {"never": None, "later": 24, "passed": -24}[moment]
@@ -140,14 +140,14 @@ class KeyMachine(RuleBasedStateMachine):
         key.expires = moment
         self._probe(key)
 
-    @rule(key=keys, quietly=quietly)
-    def let_grace_pass(self, key: ModelKey, quietly: bool) -> None:
-        if key.grace != "never":
-            self._update_detail(
-                key, '"graceEndsAt"', "now() - make_interval(hours => %s)", 24, quietly
-            )
-            key.grace = "passed"
-            self._probe(key)
+    @rule(number=st.integers(0, 1), quietly=quietly)
+    def let_graces_pass(self, number: int, quietly: bool) -> None:
+        for key in self._keys_of(self.users[number]):
+            if key.grace == "later":
+                value = "now() - make_interval(hours => %s)"
+                self._update_detail(key, '"graceEndsAt"', value, 1, quietly)
+                key.grace = "passed"
+                self._probe(key)
 
     @rule(key=keys, place=st.sampled_from(["anywhere", "here", "elsewhere"]), quietly=quietly)
     def set_allow_list(self, key: ModelKey, place: Any, quietly: bool) -> None:
