@@ -16,6 +16,8 @@ from tests.faults.inner_apps import GATE, OPEN
 STOPPED_SECONDS = 5
 """With nothing in work but what answers at once."""
 CLIENTS = 8
+WORK_SECONDS = 1.0
+"""How long the calls in work go on after the stop has begun."""
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -56,6 +58,7 @@ async def test_calls_in_work_finish_after_sigterm(
         told_at = time.monotonic()
         api.terminate()
         await _until_refusing(api)
+        await asyncio.sleep(WORK_SECONDS)
         (gate / OPEN).touch()
         await callers.until(lambda now: len(now.answered) >= CLIENTS)
         code = await api.until_ended()
