@@ -15,6 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from app.api.workers import run_server
 from app.core import database, embedded, migrations
 from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError
@@ -196,7 +197,7 @@ def _use_built_pages(*, build: bool) -> None:
 
 def _run_server(factory: str, settings: Settings, workers: int) -> None:
     _raise_file_limit()
-    uvicorn.run(
+    config = uvicorn.Config(
         factory,
         factory=True,
         host=settings.host,
@@ -213,6 +214,7 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         log_config=None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    run_server(config)
 
 
 def _raise_file_limit() -> None:

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 async def make_months(url: str, ahead: int = MONTHS_AHEAD) -> int:
     """Make the months that are missing, up to `ahead` from now; returns how many were.
 
+    Also those that somebody has detached or dropped in between; what was detached is attached.
+
     Call it at start and daily: when nothing is missing it takes no lock and one statement.
     Making a month takes the log for itself for some milliseconds. It waits for that no
     longer than 200 ms at a time, since every call that is being recorded waits behind it,

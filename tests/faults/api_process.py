@@ -1,4 +1,4 @@
-"""`python -m app api` in a process of its own, to be killed and started again."""
+"""`python -m app api` in a process of its own, to be killed, stopped and started again."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -13,35 +14,51 @@ import httpx
 from tests.portal import ROOT, free_port
 
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 45
+CHILDREN_SECONDS = 2
+"""How long a child may outlive the process that was asked to stop."""
+PLENTY = 1_000_000_000
+APP = (sys.executable, "-m", "app")
 
 
-def _plans_without_limits(folder: Path) -> Path:
-    """The plans, with so much in each that no test of faults meets a limit."""
-    plans = re.sub(
-        r"(?m)^(units_per_month|requests_per_second|units) = [0-9_]+",
-        r"\1 = 1_000_000_000",
-        (ROOT / "plans.toml").read_text(),
-    )
+def write_plans(folder: Path, *, units: int = PLENTY, rate: int = PLENTY) -> Path:
+    """The plans, with so much in each; without more said, no test of faults meets a limit."""
+    text = (ROOT / "plans.toml").read_text()
+    text = re.sub(r"(?m)^(units_per_month|units) = [0-9_]+", rf"\1 = {units}", text)
+    text = re.sub(r"(?m)^(requests_per_second) = [0-9_]+", rf"\1 = {rate}", text)
     path = folder / "plans.toml"
-    path.write_text(plans)
+    path.write_text(text)
     return path
 
 
 class ApiProcess:
-    """The API on one port and one database, however often it dies."""
+    """The API on one port and one database, however often it dies.
 
-    def __init__(self, database_url: str, folder: Path) -> None:
+    `program`: what runs the command `api`. `settings` go before those that are made here.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        folder: Path,
+        *,
+        program: Sequence[str] = APP,
+        workers: int = 1,
+        **settings: str,
+    ) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._log = folder / "api.log"
+        self._command = [*program, "api", "--workers", str(workers)]
+        self._log = folder / f"api-{port}.log"
         self._environment = {
             **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "DATABASE_URL": database_url,
             "VAR_DIR": str(folder / "var"),
-            "PLANS_FILE": str(_plans_without_limits(folder)),
+            "PLANS_FILE": settings.pop("PLANS_FILE", None) or str(write_plans(folder)),
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,11 +69,38 @@ class ApiProcess:
 
     async def kill(self) -> None:
         """`kill -9` it and all its children, and return when they are gone."""
-        await self._end(signal.SIGKILL)
+        if self._process is not None:
+            process, self._process = self._process, None
+            os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.to_thread(process.wait, STOP_SECONDS)
 
-    async def stop(self) -> None:
-        """Ask it to stop, and return when it has; does nothing if it does not run."""
-        await self._end(signal.SIGTERM)
+    async def stop(self) -> int:
+        """Ask it to stop; how it ended, once it and all its children have."""
+        self.terminate()
+        return await self.until_ended()
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process that was started, and to none of its children."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
+    async def until_ended(self) -> int:
+        """Return its exit code when it has ended, and all its children with it."""
+        assert self._process is not None
+        code = await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        async with asyncio.timeout(CHILDREN_SECONDS):
+            while self._has_group():  # noqa: ASYNC110  # it can only be asked
+                await asyncio.sleep(0.01)
+        self._process = None
+        return code
+
+    def _has_group(self) -> bool:
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def memory_bytes(self) -> int:
         """How much memory the process holds (its resident set)."""
@@ -67,7 +111,7 @@ class ApiProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "app", "api"],
+                self._command,
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
@@ -75,32 +119,23 @@ class ApiProcess:
                 start_new_session=True,
             )
 
-    async def _end(self, signal_number: int) -> None:
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        if signal_number == signal.SIGKILL:
-            os.killpg(process.pid, signal_number)
-        else:
-            process.send_signal(signal_number)
-        await asyncio.to_thread(process.wait, STOP_SECONDS)
-
     async def _until_ready(self) -> None:
         try:
             async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
                 while not await self._is_ready(client):  # noqa: ASYNC110  # it can only be asked
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"The API did not start:\n{self._last_words()}") from None
+            raise AssertionError(f"The API did not start:\n{self.log()}") from None
 
     async def _is_ready(self, client: httpx.AsyncClient) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise AssertionError(f"The API ended:\n{self._last_words()}")
+            raise AssertionError(f"The API ended:\n{self.log()}")
         try:
             return (await client.get(f"{self.url}/readyz")).status_code == 200
         except httpx.TransportError:
             return False
 
-    def _last_words(self) -> str:
+    def log(self) -> str:
+        """The end of what it has logged."""
         return self._log.read_text(errors="replace")[-4000:]

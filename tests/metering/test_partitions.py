@@ -128,6 +128,39 @@ async def test_rows_after_the_last_month_move_into_their_new_month(migrated: str
     assert (place_of(migrated, late), place_of(migrated, far)) == ("after", "after")
 
 
+@pytest.mark.parametrize("ahead", [0, 2])
+async def test_month_that_was_detached_is_attached_again_with_its_calls(
+    migrated: str, ahead: int
+) -> None:
+    call, name = call_id(month(ahead)), f"{month(ahead):%Y_%m}"
+    with psycopg.connect(migrated) as connection:
+        connection.execute(INSERT, [call])
+        part = f'latchkey."ApiCall_{name}"'
+        connection.execute(f'ALTER TABLE "ApiCall" DETACH PARTITION {part}'.encode())
+    assert await make_months(migrated) == 1
+    assert place_of(migrated, call) == name
+    test_ranges_cover_all_text_without_a_gap(migrated)
+
+
+async def test_log_without_any_month_gets_them_from_the_present_one_on(migrated: str) -> None:
+    with psycopg.connect(migrated) as connection:
+        for name in parts_of(migrated):
+            if name[0] == "2":
+                connection.execute(f'DROP TABLE latchkey."ApiCall_{name}"'.encode())
+        connection.execute('DROP TABLE latchkey."ApiCall_after"')
+    assert await make_months(migrated) == 4
+    test_ranges_cover_all_text_without_a_gap(migrated)
+    test_call_lies_in_the_month_of_its_id(migrated, 3)
+
+
+async def test_lost_range_after_the_months_is_made_again(migrated: str) -> None:
+    with psycopg.connect(migrated) as connection:
+        connection.execute('DROP TABLE latchkey."ApiCall_after"')
+    assert await make_months(migrated) == 0
+    test_ranges_cover_all_text_without_a_gap(migrated)
+    assert await make_months(migrated, ahead=4) == 2
+
+
 async def test_keys_and_indexes_stay_the_same_however_often_months_are_made(
     migrated: str,
 ) -> None:
