@@ -5,7 +5,9 @@ from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
 from app.models.call_note import CallNote
+from app.models.deleted_key import DeletedKey
 from app.models.key_last_use import KeyLastUse
+from app.models.key_leak import KeyLeak
 from app.models.record import Record, insert_parents_first
 from app.models.session import Session
 from app.models.session_detail import SessionDetail
@@ -28,7 +30,9 @@ __all__ = [
     "ApiKeyDetail",
     "ApiKeyMetadata",
     "CallNote",
+    "DeletedKey",
     "KeyLastUse",
+    "KeyLeak",
     "Record",
     "Session",
     "SessionDetail",
@@ -53,10 +57,12 @@ insert_parents_first(
         ApiKeyDetail,
         ApiKeyMetadata,
         CallNote,
+        DeletedKey,
         UsageDelta,
         UsageHour,
         UsagePeriod,
         KeyLastUse,
+        KeyLeak,
         Session,
         SessionDetail,
         SignInLink,
