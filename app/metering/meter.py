@@ -121,6 +121,8 @@ class Meter:
             await self._look_up(call, key)
         else:
             credentials = read_credentials(scope)
+            if credentials.leaked is not None:
+                await self._note_leak(credentials.leaked)
             if credentials.key is not None:
                 await self._look_up(call, credentials.key.encode("latin-1"))
             if credentials.refusal is not None:
@@ -143,6 +145,13 @@ class Meter:
             call.begin_at(self.clock.now_ms())
         if grant is not None:
             call.belongs_to(grant)
+
+    async def _note_leak(self, key: str) -> None:
+        """The owner of a genuine key is to learn that it was in a URL."""
+        if is_well_formed(key):
+            grant = await self.keys.find(hashlib.sha256(key.encode()).digest())
+            if grant is not None:
+                self._chores.leaks.note(grant.key_id, self.clock.now_ms())
 
     def _admit(self, call: Call, scope: Scope) -> None:
         """Raise the refusal that the call's key gets now, here, if any."""

@@ -6,6 +6,7 @@ import reflex as rx
 
 from app.ui.components import (
     Column,
+    badge,
     button,
     empty_state,
     key_badge,
@@ -47,7 +48,7 @@ def _key_table() -> rx.Component:
     columns = [
         Column("Name", lambda key: rx.el.strong(key.label)),
         Column("Key", lambda key: mono(key.start + "…")),
-        Column("Status", lambda key: key_badge(key.status)),
+        Column("Status", _status),
         Column("Last used", lambda key: relative_time(key.last_used_at)),
         Column("Created", lambda key: relative_time(key.created_at)),
         Column("Ends", _end),
@@ -80,6 +81,24 @@ def _no_keys() -> rx.Component:
         "No keys yet",
         "Make one and your first call is a minute away.",
         action=button("Create key", on_click=KeysState.open_create, icon="plus"),
+    )
+
+
+def _status(key: Any) -> rx.Component:
+    """Whether the key works, and what to do at once about one that others may know."""
+    return rx.el.span(
+        key_badge(key.status),
+        rx.cond(
+            key.leaked_at != "",
+            rx.el.span(
+                badge("Leaked", "bad"),
+                rx.el.span(
+                    "was in a URL ", relative_time(key.leaked_at), ": rotate it", class_name="muted"
+                ),
+                class_name="row",
+            ),
+        ),
+        class_name="row",
     )
 
 

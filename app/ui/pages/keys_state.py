@@ -18,7 +18,10 @@ CREATE_FIELDS = ("label", "lifetime", "allowed_ips")
 
 @dataclass(frozen=True)
 class KeyRow:
-    """A key as the table shows it. Times are ISO 8601, or "" for never."""
+    """A key as the table shows it. Times are ISO 8601, or "" for never.
+
+    `leaked_at`: seen in a URL, and neither replaced nor ended since.
+    """
 
     id: str
     label: str
@@ -28,6 +31,7 @@ class KeyRow:
     last_used_at: str
     expires_at: str
     grace_ends_at: str
+    leaked_at: str
     can_rotate: bool
 
 
@@ -191,8 +195,17 @@ def _row(key: service.KeySummary) -> KeyRow:
         last_used_at=iso(key.last_used_at),
         expires_at=iso(key.expires_at),
         grace_ends_at=iso(key.grace_ends_at),
-        can_rotate=key.status == "active" and key.grace_ends_at is None,
+        leaked_at=iso(key.leaked_at) if _is_to_be_replaced(key) else "",
+        can_rotate=_can_rotate(key),
     )
+
+
+def _is_to_be_replaced(key: service.KeySummary) -> bool:
+    return key.leaked_at is not None and _can_rotate(key)
+
+
+def _can_rotate(key: service.KeySummary) -> bool:
+    return key.status == "active" and key.grace_ends_at is None
 
 
 def _name(key: service.KeySummary) -> str:
