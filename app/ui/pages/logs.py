@@ -27,13 +27,14 @@ from app.usage import calls, onboarding
 
 LIVE_INTERVAL_MS = 2000
 MOST_ROWS = 500
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
 class CallRow:
     """A call as the table shows it. `at` is ISO 8601.
 
-    `times`: "× 40" where the row stands for so many refusals, else "".
+    `times`: for how many refusals the row stands, in words, or "" for itself.
     """
 
     id: str
@@ -184,6 +185,6 @@ def _row(call: calls.CallSummary) -> CallRow:
         status_code=call.status_code,
         latency=f"{call.latency_ms:,} ms",
         key=call.key_label or call.key_start or "",
-        times=f"× {call.times:,}" if call.times > 1 else "",
+        times=f"{TIMES} {call.times:,}" if call.times > 1 else "",
         is_aborted=call.is_aborted,
     )
