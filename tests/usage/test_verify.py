@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
@@ -377,6 +378,50 @@ async def test_what_is_recorded_while_it_repairs_is_counted_too(
     assert (await proof(Range())).first == []
     assert hours_of(log) == counted_by_hand(log)
     assert period_sums(log) == {"user-1": (120, 120)}
+
+
+EVER = "'2000-01-01', '3000-01-01'"
+WRITING = [
+    f"SELECT 1 FROM latchkey.repair_hours({EVER}, NULL)",
+    f"SELECT 1 FROM latchkey.repair_periods(ARRAY['user-1'], {EVER})",
+]
+LOOKING = [
+    f"SELECT 1 FROM latchkey.compare_hours({EVER}, NULL)",
+    f"SELECT 1 FROM latchkey.compare_periods(ARRAY['user-1'], {EVER}, true)",
+    f"SELECT 1 FROM latchkey.compare_periods(ARRAY['user-1'], {EVER}, false)",
+]
+
+
+def test_what_is_not_folded_yet_is_not_counted_twice_by_a_repair(log: Log) -> None:
+    log.record([Call(), Call(latency_ms=900)])
+    log.fold()
+    [streamed] = log.record([Call()])
+    log.settle(streamed, is_trial=False, latency_ms=900, aborted=False)
+    log.execute('UPDATE latchkey."UsageHour" SET calls = 9, "latencyCounts" = ARRAY[4, 5]')
+    assert len(log.execute(WRITING[0])) == 1
+    assert log.execute(LOOKING[0]) == []
+    assert hours_of(log) == counted_by_hand(log)
+
+
+@pytest.mark.parametrize("statement", WRITING)
+def test_repair_waits_for_a_fold(log: Log, database_url: str, statement: str) -> None:
+    with psycopg.connect(database_url) as folding:
+        folding.execute("SELECT latchkey.fold_usage()")
+        log.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            log.execute(statement)
+    assert log.execute(statement) == []
+
+
+def test_no_call_and_no_comparison_waits_for_a_repair(log: Log, database_url: str) -> None:
+    with psycopg.connect(database_url) as repairing:
+        log.record([Call()])
+        for statement in WRITING:
+            repairing.execute(statement)
+        log.execute("SET lock_timeout = '50ms'")
+        log.record([Call()])
+        log.insert([Call()], ["theirs"])
+        assert [log.execute(statement) for statement in LOOKING] == [[], [], []]
 
 
 async def test_progress_is_told_and_time_that_is_up_ends_it_where_it_can_go_on(
