@@ -29,6 +29,7 @@ def keys_page() -> rx.Component:
         "Keys",
         notice(KeysState.message),
         notice(KeysState.waiting, tone="warn"),
+        notice(KeysState.leaked, tone="bad"),
         rx.cond(
             KeysState.is_loaded,
             rx.cond(KeysState.keys, _key_table(), _no_keys()),
@@ -85,19 +86,10 @@ def _no_keys() -> rx.Component:
 
 
 def _status(key: Any) -> rx.Component:
-    """Whether the key works, and what to do at once about one that others may know."""
+    """Whether the key works, and whether others may know it."""
     return rx.el.span(
         key_badge(key.status),
-        rx.cond(
-            key.leaked_at != "",
-            rx.el.span(
-                badge("Leaked", "bad"),
-                rx.el.span(
-                    "was in a URL ", relative_time(key.leaked_at), ": rotate it", class_name="muted"
-                ),
-                class_name="row",
-            ),
-        ),
+        rx.cond(key.is_leaked, badge("Leaked", "bad")),
         class_name="row",
     )
 
