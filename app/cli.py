@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -40,6 +41,8 @@ keys = typer.Typer(
     help="Keys of services that ask and report for their customers.", no_args_is_help=True
 )
 cli.add_typer(keys, name="keys")
+usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
+cli.add_typer(usage, name="usage")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 
@@ -112,6 +115,47 @@ def root() -> None:
         "after a comma:\n"
         f"ROOT_KEYS={sha256_hex(key)}"
     )
+
+
+@usage.command()
+def verify(
+    repair: Annotated[bool, typer.Option(help="Write what differs anew from the log.")] = False,
+    since: Annotated[
+        datetime | None, typer.Option("--from", help="The first hour, UTC; else the log's begin.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", help="Up to this time, UTC; else all.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Only this key's calls, by its id.")] = None,
+) -> None:
+    """Compare the counters (UsageHour, UsagePeriod) with the log of calls, also while it grows.
+
+    What the log no longer holds is not compared: hours before its oldest month (or before the
+    oldest call that lies in front of that), and periods that began earlier. Hours are compared
+    whole, and periods whole when they touch the range. What a deleted key used stays used.
+
+    The exit code is 1 when something differs and was not repaired.
+    """
+    from app.usage import verify_command  # noqa: PLC0415  # other commands need no counters
+    from app.usage.verify import FIRST, LAST, Range  # noqa: PLC0415  # likewise
+
+    settings = _settings()
+    wanted = Range(_utc(since) or FIRST, _utc(until) or LAST, key)
+    if wanted.since >= wanted.until:
+        _stop("Nothing lies between --from and --to: give --to the later time.")
+    with _database(settings, migrate=settings.database_url is None):
+        try:
+            lines, code = asyncio.run(verify_command.run(wanted, repair=repair))
+        except LatchkeyError as error:
+            _stop(error.detail)
+        except OperationalError as error:
+            _stop(f"The database failed: {str(error.orig).splitlines()[0]}. Run it again.")
+    typer.echo("\n".join(lines))
+    raise typer.Exit(code)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def run() -> None:

@@ -26,7 +26,7 @@ from app.ui.build import build_frontend
 from tests.api.browser import make_settings
 from tests.portal import ROOT, free_port, running_portal
 
-COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys"]
+COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys", "usage"]
 NOWHERE = "postgresql://me:hidden@127.0.0.1:1/none"
 SECONDS = 60
 Refusal = Callable[..., str]

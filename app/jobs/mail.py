@@ -8,8 +8,9 @@ from procrastinate import Blueprint, RetryStrategy
 from app.accounts.links import LINK_MINUTES, issue_token
 from app.core.database import unit_of_work
 from app.core.settings import get_settings
-from app.integrations.mail import make_mailer
+from app.integrations.mail import Mail, make_mailer
 from app.integrations.mail.render import render_mail
+from app.keys.leaks import find_notice
 
 RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
 
@@ -20,6 +21,7 @@ def make_tasks() -> Blueprint:
     """The tasks of this module. Made anew each time, for an app renames those it is given."""
     tasks = Blueprint()
     tasks.task(name="send_sign_in_link", retry=RETRY)(send_sign_in_link)
+    tasks.task(name="send_leak_notice", retry=RETRY)(send_leak_notice)
     return tasks
 
 
@@ -40,8 +42,39 @@ async def send_sign_in_link(link_id: str) -> None:
         minutes=LINK_MINUTES,
         site=settings.public_url,
     )
+    await _hand_on(mail, f"of request {link_id}")
+
+
+async def send_leak_notice(key_id: str, day: str) -> None:
+    """Tell a key's owner that it was in a URL on that day, unless there is no need any more."""
+    async with unit_of_work() as session:
+        notice = await find_notice(session, key_id)
+    if notice is None:
+        return
+    settings = get_settings()
+    start = f"{notice.start}…" if notice.start else ""
+    key = (
+        f"{notice.label} ({start})"
+        if notice.label and start
+        else notice.label or start or "Unnamed"
+    )
+    mail = render_mail(
+        "key_leak",
+        to=notice.to,
+        subject=f"Your key {key} was in a URL: rotate it",
+        message_id=f"<key-leak.{key_id}.{day}@{settings.public_host}>",
+        key=key,
+        times="once" if notice.times == 1 else f"{notice.times:,} times",
+        last_seen=f"{notice.last_seen_at:%Y-%m-%d %H:%M}",
+        link=f"{settings.public_url}/keys/",
+        site=settings.public_url,
+    )
+    await _hand_on(mail, f"about the leaked key {key_id}")
+
+
+async def _hand_on(mail: Mail, what: str) -> None:
     try:
-        await make_mailer(settings).send(mail)
+        await make_mailer(get_settings()).send(mail)
     except Exception as error:
-        logger.warning("Mail of request %s was not handed on, trying again: %s", link_id, error)
+        logger.warning("Mail %s was not handed on, trying again: %s", what, error)
         raise

@@ -18,7 +18,7 @@ from app.core.errors import LatchkeyError, NotFound
 from app.core.ids import new_id
 from app.keys.format import key_start, new_key
 from app.keys.options import KeyOptions
-from app.models import ApiKeyDetail, ApiKeyMetadata, KeyLastUse, User
+from app.models import ApiKeyDetail, ApiKeyMetadata, KeyLastUse, KeyLeak, User
 
 
 class KeyLimitReached(LatchkeyError):
@@ -51,7 +51,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySummary:
-    """What may be shown of a key."""
+    """What may be shown of a key. `leaked_at`: when it was last seen in a URL."""
 
     id: str
     label: str | None
@@ -63,6 +63,7 @@ class KeySummary:
     last_used_at: datetime | None
     grace_ends_at: datetime | None
     allowed_ips: Sequence[str] | None
+    leaked_at: datetime | None
 
 
 async def create_key(
@@ -116,9 +117,11 @@ async def list_keys(session: AsyncSession, user_id: str) -> Sequence[KeySummary]
             KeyLastUse.last_used_at,
             ApiKeyDetail.grace_ends_at,
             ApiKeyDetail.allowed_ips,
+            KeyLeak.last_seen_at,
         )
         .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .join(KeyLeak, col(KeyLeak.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .where(ApiKeyMetadata.user_id == user_id)
         .order_by(
             col(ApiKeyMetadata.status) == "revoked",

@@ -47,6 +47,8 @@ class Admission:
     async def identify(self, call: Call, scope: Scope) -> Headers:
         """Find out whose key it is: the headers without it. Raises the refusal of any other."""
         credentials = read_credentials(scope)
+        if credentials.leaked is not None:
+            await self.note_leak(credentials.leaked)
         if credentials.key is not None:
             await self.look_up(call, credentials.key)
         if credentials.refusal is not None:
@@ -68,6 +70,13 @@ class Admission:
             call.begin_at(self._clock.now_ms())
         if grant is not None:
             call.belongs_to(grant)
+
+    async def note_leak(self, key: str) -> None:
+        """The owner of a genuine key is to learn that it was in a URL."""
+        if is_well_formed(key):
+            grant = await self._keys.find(hashlib.sha256(key.encode()).digest())
+            if grant is not None:
+                self._chores.leaks.note(grant.key_id, self._clock.now_ms())
 
     def admit(self, call: Call, scope: Scope) -> str:
         """The id of the key, which counts as used. Raises the refusal that it gets now, here."""

@@ -1,4 +1,4 @@
-"""What is due every few seconds beside the calls: last uses, and counting by the hour."""
+"""What is due every few seconds beside the calls: last uses, leaks, counting by the hour."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 from app.metering.group_commit import DATABASE_SECONDS
+from app.metering.leaks import Leaks
 from app.metering.recorder import Recorder
 from app.metering.wire import DatabaseUnavailable, Line, array, element
 
@@ -37,6 +38,7 @@ class Chores:
         self._seconds = seconds
         self._line = Line()
         self._used_ms: dict[str, int] = {}
+        self.leaks = Leaks()
         self._folded = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -52,6 +54,7 @@ class Chores:
             with suppress(asyncio.CancelledError):
                 await self._task
         await self.write_last_uses()
+        await self.leaks.write_all(self._line, seconds=self._seconds)
         await self.fold()
         self._line.close()
 
@@ -88,6 +91,7 @@ class Chores:
         while True:
             await asyncio.sleep(FOLD_SECONDS)
             await self.fold()
+            await self.leaks.write(self._line, time.monotonic(), seconds=self._seconds)
             if time.monotonic() - written_at >= LAST_USE_SECONDS:
                 written_at = time.monotonic()
                 await self.write_last_uses()

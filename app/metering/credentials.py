@@ -17,11 +17,13 @@ _LOOKED_AT = frozenset({b"authorization", b"x-api-key", b"x-request-id", IDEMPOT
 class Credentials:
     """What the request holds: the key to look up, if any, and why it is refused anyway, if so.
 
-    With a refusal, the key only says under whom to record it. It may be malformed.
+    With a refusal, the key only says under whom to record it. It may be malformed, as may
+    `leaked`, the one that was in the URL.
     """
 
     key: str | None
     refusal: LatchkeyError | None = None
+    leaked: str | None = None
 
 
 def read_credentials(scope: Scope) -> Credentials:
@@ -29,7 +31,7 @@ def read_credentials(scope: Scope) -> Credentials:
     keys = _keys_in(scope["headers"])
     in_url = _key_in_url(scope)
     if in_url is not None:
-        return Credentials(keys[0] if keys else in_url, KeyInUrl())
+        return Credentials(keys[0] if keys else in_url, KeyInUrl(), leaked=in_url)
     if not keys:
         return Credentials(None, MissingKey())
     return Credentials(keys[0], ConflictingKeys() if len(keys) > 1 else None)

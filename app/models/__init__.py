@@ -5,9 +5,11 @@ from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
 from app.models.call_note import CallNote
+from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
 from app.models.idempotency_record import IdempotencyRecord
 from app.models.key_last_use import KeyLastUse
+from app.models.key_leak import KeyLeak
 from app.models.record import Record, insert_parents_first
 from app.models.session import Session
 from app.models.session_detail import SessionDetail
@@ -30,9 +32,11 @@ __all__ = [
     "ApiKeyDetail",
     "ApiKeyMetadata",
     "CallNote",
+    "DeletedKey",
     "EndpointName",
     "IdempotencyRecord",
     "KeyLastUse",
+    "KeyLeak",
     "Record",
     "Session",
     "SessionDetail",
@@ -57,12 +61,14 @@ insert_parents_first(
         ApiKeyDetail,
         ApiKeyMetadata,
         CallNote,
+        DeletedKey,
         EndpointName,
         IdempotencyRecord,
         UsageDelta,
         UsageHour,
         UsagePeriod,
         KeyLastUse,
+        KeyLeak,
         Session,
         SessionDetail,
         SignInLink,

@@ -9,14 +9,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import DB_NOW
-from app.models import ApiCall, ApiKeyDetail, ApiKeyMetadata
+from app.models import ApiCall, ApiKeyDetail, ApiKeyMetadata, CallNote
 
 PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class CallSummary:
-    """One recorded call, as the log shows it. `latency_ms` is whole milliseconds."""
+    """One recorded call, as the log shows it. `latency_ms` is whole milliseconds.
+
+    `times`: how many refusals of a flood the row stands for. `is_aborted`: its streamed answer
+    did not get to its end.
+    """
 
     id: str
     created_at: datetime
@@ -27,6 +31,8 @@ class CallSummary:
     units: int
     key_label: str | None
     key_start: str | None
+    times: int
+    is_aborted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,16 @@ async def list_calls(
     newest = _newest_of_each_key(before, limit)
     statement = (
         select(  # type: ignore[call-overload]  # sqlmodel types selects of up to four columns
-            *newest.c, ApiKeyMetadata.label, ApiKeyDetail.start
+            *newest.c,
+            ApiKeyMetadata.label,
+            ApiKeyDetail.start,
+            func.coalesce(CallNote.times, 1),
+            func.coalesce(CallNote.aborted, False),
         )
         .select_from(ApiKeyMetadata)
         .join(newest, true())
         .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .join(CallNote, col(CallNote.call_id) == newest.c.id, isouter=True)
         .where(col(ApiKeyMetadata.user_id) == user_id)
         .order_by(newest.c.created_at.desc(), newest.c.id.desc())
         .limit(limit)

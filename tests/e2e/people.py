@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from app.core import database
+from app.core.clock import utc_now
 from app.core.ids import new_id
+from app.models import CallNote, KeyLeak
 from tests.factories import make_call, make_key, make_session, make_user
 
 
@@ -43,7 +45,7 @@ async def with_one_key(session) -> str:
 
 
 async def regular(session) -> str:
-    """A customer with keys in every state and calls of every kind; the session's token."""
+    """A customer with keys in every state (one leaked) and calls of every kind; the token."""
     user = await make_user(session, email=f"a.rather.long.address.{new_id()}@engines.example")
     key, _ = await make_key(session, user, label="production")
     await make_key(
@@ -51,8 +53,13 @@ async def regular(session) -> str:
     )
     await make_key(session, user, label="from before", status="pending_verification")
     await make_key(session, user, label="old laptop", status="revoked")
+    now = utc_now()
+    session.add(KeyLeak(key_id=key.id, first_seen_at=now, last_seen_at=now, times=3))
     for status in (200, 201, 302, 400, 401, 404, 429, 500, 503):
-        await make_call(session, key, status_code=status, latency_ms=status * 7)
+        call = await make_call(session, key, status_code=status, latency_ms=status * 7)
+        if status in {201, 429}:
+            note = CallNote(call_id=call.id, times=40 if status > 400 else 1, aborted=status < 400)
+            session.add(note)
     return (await make_session(session, user))[1]
 
 

@@ -54,6 +54,45 @@ class Page(HTMLParser):
         self.text += data
 
 
+def leak_mail(**changes) -> Mail:
+    values = {
+        "to": "ada@example.com",
+        "subject": "Your key production was in a URL: rotate it",
+        "message_id": "<key-leak.key.2026-11-23@localhost>",
+        "key": "production (lk_live_abcd…)",
+        "times": "3 times",
+        "last_seen": "2026-11-23 12:00",
+        "link": "http://localhost:8000/keys/",
+        "site": "http://localhost:8000",
+    }
+    return render_mail("key_leak", **{**values, **changes})
+
+
+class TestLeakNotice:
+    def test_both_parts_say_what_happened_what_to_do_and_why_it_came(self):
+        mail = leak_mail()
+        for part in (mail.text, " ".join(Page(mail.html).text.split())):
+            said = " ".join(part.split())
+            for words in (
+                "Your key production (lk_live_abcd…) was in a URL",
+                "3 times, last at 2026-11-23 12:00 UTC",
+                "Rotate it",
+                "revoke it if nothing uses it",
+                "because ada@example.com owns this key",
+            ):
+                assert words in said
+
+    def test_there_is_one_button_and_it_leads_to_the_keys(self):
+        mail = leak_mail()
+        assert Page(mail.html).links == ["http://localhost:8000/keys/"]
+        assert mail.text.count("http://localhost:8000/keys/") == 1
+
+    def test_name_of_a_key_is_only_text_in_html(self):
+        page = Page(leak_mail(key="<script>x</script>").html)
+        assert "script" not in page.tags
+        assert "<script>x</script>" in page.text
+
+
 class TestRendering:
     def test_text_and_html_have_the_same_link_and_there_is_one_button(self):
         mail = sign_in_mail()

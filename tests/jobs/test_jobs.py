@@ -17,7 +17,8 @@ from app.core import outbox
 from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
-from app.jobs import housekeeping, mail
+from app.jobs import housekeeping, mail, usage
+from app.keys import leaks
 from app.metering import partitions
 from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
 from tests.api.browser import make_settings
@@ -190,16 +191,25 @@ def test_tries_go_on_for_some_minutes_and_end():
 def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     first, second = jobs_app.make_jobs(), jobs_app.make_jobs()
     ours = {name for name in first.tasks if not name.startswith(("builtin", "procrastinate"))}
-    assert ours == {
+    queued = {
+        "accounts:send_leak_notice",
         "accounts:send_sign_in_link",
+        "housekeeping:verify_usage_from",
+    }
+    by_the_clock = {
         "housekeeping:delete_stale",
         "housekeeping:make_months",
         "housekeeping:retry_stalled",
+        "housekeeping:sweep_usage",
+        "housekeeping:tell_of_leaks",
+        "housekeeping:verify_all_usage",
+        "housekeeping:verify_recent_usage",
     }
+    assert ours == queued | by_the_clock
     assert ours <= set(second.tasks)
-    assert links.SEND_TASK in ours
+    assert queued == {links.SEND_TASK, leaks.NOTICE_TASK, usage.VERIFY_TASK}
     periodic = {name for name, _ in second.periodic_registry.periodic_tasks}
-    assert periodic == {name for name in ours if name.startswith("housekeeping:")}
+    assert periodic == by_the_clock
 
 
 async def test_worker_that_loses_its_connections_works_on(unit_of_work, stored_mails, admin):

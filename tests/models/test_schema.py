@@ -26,8 +26,13 @@ ADDED = Catalog(
             ("TrialApiKey_workspaceId_idx", '"TrialApiKey"', '"workspaceId"'),
         )
     },
-    # They tell our nodes of changes, and count the calls that other programs insert.
-    other={"latchkey_count": "trigger", "latchkey_notify": "trigger"},
+    # They tell our nodes of changes, count the calls that other programs insert, and remember
+    # whose a deleted key was.
+    other={
+        "latchkey_count": "trigger",
+        "latchkey_keep": "trigger",
+        "latchkey_notify": "trigger",
+    },
 )
 # Ranges of ids need one order of texts everywhere.
 CHANGED = {"ApiCall.id": 'text NOT NULL COLLATE "C"'}

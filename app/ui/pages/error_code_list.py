@@ -29,7 +29,7 @@ ERROR_CODES = (
     ErrorCode(
         400,
         "key_in_url",
-        "A key stood in the address. Addresses end up in logs.",
+        "A key stood in the address. Addresses end up in logs, so its owner is told by mail.",
         "Revoke that key, and send the new one in the Authorization header.",
     ),
     ErrorCode(

@@ -6,6 +6,7 @@ import reflex as rx
 
 from app.ui.components import (
     Column,
+    badge,
     button,
     empty_state,
     key_badge,
@@ -28,6 +29,7 @@ def keys_page() -> rx.Component:
         "Keys",
         notice(KeysState.message),
         notice(KeysState.waiting, tone="warn"),
+        notice(KeysState.leaked, tone="bad"),
         rx.cond(
             KeysState.is_loaded,
             rx.cond(KeysState.keys, _key_table(), _no_keys()),
@@ -47,7 +49,7 @@ def _key_table() -> rx.Component:
     columns = [
         Column("Name", lambda key: rx.el.strong(key.label)),
         Column("Key", lambda key: mono(key.start + "…")),
-        Column("Status", lambda key: key_badge(key.status)),
+        Column("Status", _status),
         Column("Last used", lambda key: relative_time(key.last_used_at)),
         Column("Created", lambda key: relative_time(key.created_at)),
         Column("Ends", _end),
@@ -80,6 +82,15 @@ def _no_keys() -> rx.Component:
         "No keys yet",
         "Make one and your first call is a minute away.",
         action=button("Create key", on_click=KeysState.open_create, icon="plus"),
+    )
+
+
+def _status(key: Any) -> rx.Component:
+    """Whether the key works, and whether others may know it."""
+    return rx.el.span(
+        key_badge(key.status),
+        rx.cond(key.is_leaked, badge("Leaked", "bad")),
+        class_name="row",
     )
 
 

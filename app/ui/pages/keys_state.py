@@ -18,7 +18,10 @@ CREATE_FIELDS = ("label", "lifetime", "allowed_ips")
 
 @dataclass(frozen=True)
 class KeyRow:
-    """A key as the table shows it. Times are ISO 8601, or "" for never."""
+    """A key as the table shows it. Times are ISO 8601, or "" for never.
+
+    `is_leaked`: it was in a URL, still works, and has not been replaced.
+    """
 
     id: str
     label: str
@@ -28,6 +31,7 @@ class KeyRow:
     last_used_at: str
     expires_at: str
     grace_ends_at: str
+    is_leaked: bool
     can_rotate: bool
 
 
@@ -48,6 +52,7 @@ class KeysState(PortalState):
     confirm_error: str = ""
     message: str = ""
     waiting: str = ""
+    leaked: str = ""
 
     @signed_in
     async def enter(self) -> None:
@@ -64,6 +69,7 @@ class KeysState(PortalState):
             found = await service.list_keys(session, user.user_id)
         self.keys = [_row(key) for key in found]
         self.waiting = _waiting(found, is_verified=user.is_verified)
+        self.leaked = _leaked(found)
         self.is_loaded = True
 
     @signed_in
@@ -181,6 +187,18 @@ def _waiting(keys: Sequence[service.KeySummary], *, is_verified: bool) -> str:
     return f"{subject} until your address is verified: sign out, and in again with a mailed link."
 
 
+def _leaked(keys: Sequence[service.KeySummary]) -> str:
+    """What to do about keys that were in a URL; "" when none was."""
+    seen = [(key.leaked_at, _name(key)) for key in keys if key.leaked_at and _is_leaked(key)]
+    if not seen:
+        return ""
+    last, name = max(seen)
+    subject, remedy = f"{name} was", "Others may know it: rotate it."
+    if len(seen) > 1:
+        subject, remedy = f"{len(seen)} keys were", "Others may know them: rotate each."
+    return f"{subject} in a URL, last on {last:%Y-%m-%d at %H:%M} UTC. {remedy}"
+
+
 def _row(key: service.KeySummary) -> KeyRow:
     return KeyRow(
         id=key.id,
@@ -191,8 +209,17 @@ def _row(key: service.KeySummary) -> KeyRow:
         last_used_at=iso(key.last_used_at),
         expires_at=iso(key.expires_at),
         grace_ends_at=iso(key.grace_ends_at),
-        can_rotate=key.status == "active" and key.grace_ends_at is None,
+        is_leaked=_is_leaked(key),
+        can_rotate=_can_rotate(key),
     )
+
+
+def _is_leaked(key: service.KeySummary) -> bool:
+    return key.leaked_at is not None and _can_rotate(key)
+
+
+def _can_rotate(key: service.KeySummary) -> bool:
+    return key.status == "active" and key.grace_ends_at is None
 
 
 def _name(key: service.KeySummary) -> str:

@@ -8,6 +8,7 @@ import reflex as rx
 from app.core.database import unit_of_work
 from app.ui.components import (
     Column,
+    badge,
     button,
     call_badge,
     code_block,
@@ -26,11 +27,15 @@ from app.usage import calls, onboarding
 
 LIVE_INTERVAL_MS = 2000
 MOST_ROWS = 500
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
 class CallRow:
-    """A call as the table shows it. `at` is ISO 8601."""
+    """A call as the table shows it. `at` is ISO 8601.
+
+    `times`: for how many refusals the row stands, in words, or "" for itself.
+    """
 
     id: str
     short_id: str
@@ -40,6 +45,8 @@ class CallRow:
     status_code: int
     latency: str
     key: str
+    times: str
+    is_aborted: bool
 
 
 class LogsState(PortalState):
@@ -61,16 +68,21 @@ class LogsState(PortalState):
 
     @signed_in
     async def refresh(self, now: str = "") -> None:
-        """Put calls that came since on top."""
-        found = [_row(call) for call in await self._fetch(None)]
+        """Put calls that came since on top, and what became of known ones in their places.
+
+        A stream ends after its row is there, and a flood's row comes to stand for more.
+        """
+        found = {call.id: _row(call) for call in await self._fetch(None)}
         known = {row.id for row in self.rows}
-        fresh = [row for row in found if row.id not in known]
+        fresh = [row for row in found.values() if row.id not in known]
         if len(fresh) == calls.PAGE_SIZE:
             # more came than one page holds: begin anew rather than leave a gap
             await self.load()
-        elif fresh:
-            # the oldest give way; "Show older calls" goes on from where it was
-            self.rows = [*fresh, *self.rows][:MOST_ROWS]
+            return
+        # the oldest give way; "Show older calls" goes on from where it was
+        rows = [*fresh, *(found.get(row.id, row) for row in self.rows)][:MOST_ROWS]
+        if rows != self.rows:
+            self.rows = rows
 
     @signed_in
     async def load_more(self) -> None:
@@ -112,7 +124,7 @@ def logs_page() -> rx.Component:
 def _log() -> rx.Component:
     columns = [
         Column("Time", lambda call: utc_time(call.at)),
-        Column("Status", lambda call: call_badge(call.status_code)),
+        Column("Status", _status),
         Column("Call", lambda call: mono(call.method + " " + call.endpoint)),
         Column("Key", lambda call: call.key),
         Column("Latency", lambda call: call.latency, numeric=True),
@@ -126,6 +138,23 @@ def _log() -> rx.Component:
             rx.el.p(f"This page shows {MOST_ROWS} calls at most.", class_name="muted"),
         ),
         class_name="stack-l",
+    )
+
+
+def _status(call: Any) -> rx.Component:
+    """What the call got, how many times in a flood, and whether its answer broke off."""
+    return rx.el.span(
+        call_badge(call.status_code),
+        rx.cond(
+            call.times != "",
+            rx.el.span(
+                call.times,
+                title="So many refusals in one second share this row",
+                class_name="muted",
+            ),
+        ),
+        rx.cond(call.is_aborted, badge("Broken off", "warn")),
+        class_name="row",
     )
 
 
@@ -156,4 +185,6 @@ def _row(call: calls.CallSummary) -> CallRow:
         status_code=call.status_code,
         latency=f"{call.latency_ms:,} ms",
         key=call.key_label or call.key_start or "",
+        times=f"{TIMES} {call.times:,}" if call.times > 1 else "",
+        is_aborted=call.is_aborted,
     )
