@@ -131,8 +131,16 @@ class GroupCommit:
                 # In turn: one kind without an end must not keep the others waiting.
                 for kind in self._kinds:
                     if kind.waiting:
-                        await self._write(kind, kind.take())
+                        await self._write_surely(kind, kind.take())
             self._idle.set()
+
+    async def _write_surely(self, kind: Kind[Any], batch: Batch) -> None:
+        """Write the batch; a fault of ours in it must not end the writing of all others."""
+        try:
+            await self._write(kind, batch)
+        except Exception:
+            logger.exception("a batch could not be written")
+            _give_up(kind, batch, DatabaseUnavailable("Latchkey itself failed"))
 
     async def _write(self, kind: Kind[Any], batch: Batch) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
@@ -163,7 +171,7 @@ class GroupCommit:
         if kind.written is not None:
             kind.written(rows, result)
         for _, done, _ in batch:
-            done(None)
+            _tell(done, None)
 
     async def _part(self, kind: Kind[Any], batch: Batch, refusal: StatementRefused) -> None:
         """Some row of the batch is refused: find it, and let only it fail."""
@@ -186,7 +194,14 @@ def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
     for row, done, _ in batch:
         if kind.given_up is not None:
             kind.given_up(row)
+        _tell(done, error)
+
+
+def _tell(done: Done, error: DatabaseUnavailable | None) -> None:
+    try:
         done(error)
+    except Exception:
+        logger.exception("whoever waited for a row failed to hear of it")
 
 
 def _settle(future: "asyncio.Future[None]", error: DatabaseUnavailable | None) -> None:

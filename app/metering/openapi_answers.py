@@ -48,6 +48,22 @@ REFUSALS: tuple[LatchkeyError, ...] = (
 )
 """What any operation may be answered by the meter itself, or by the server before it."""
 
+POST_REFUSALS: tuple[LatchkeyError, ...] = (
+    problems.IdempotencyConflict(),
+    problems.IdempotencyInProgress(1),
+    problems.InvalidIdempotencyKey(),
+)
+"""What a POST may be answered besides, for its `Idempotency-Key`."""
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A name of your own for this request. Sent again with it within 24 hours, the "
+    "request is answered as the first time, is not done again and costs nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
 UPSTREAM_REFUSALS: tuple[LatchkeyError, ...] = (
     problems.UpstreamError(),
     problems.UpstreamTimeout(),
@@ -57,7 +73,7 @@ UPSTREAM_REFUSALS: tuple[LatchkeyError, ...] = (
 _EXAMPLE_ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 _FIRST_REFUSAL = 400
 _UNAUTHORIZED = 401
-_WITH_WAIT = (429, 503)
+_WITH_WAIT = (409, 429, 503)
 
 
 def _header(description: str, example: object, *, kind: str = "string") -> dict[str, Any]:
@@ -105,6 +121,7 @@ def our_components(errors: Iterable[LatchkeyError], schema: str) -> dict[str, An
             _OURS.format(name=status): _response(status, same, schema)
             for status, same in sorted(by_status.items())
         },
+        "parameters": {_OURS.format(name=IDEMPOTENCY_KEY["name"]): IDEMPOTENCY_KEY},
         "securitySchemes": SECURITY_SCHEMES,
     }
 
@@ -114,6 +131,11 @@ def refusals_in(components: Mapping[str, Any]) -> dict[str, Any]:
     prefix = _OURS.format(name="")
     named = components.get("responses", {})
     return {name[len(prefix) :]: one for name, one in named.items() if name.startswith(prefix)}
+
+
+def key_reference() -> dict[str, str]:
+    """Where our parameter of POSTs is."""
+    return {"$ref": f"#/components/parameters/{_OURS.format(name=IDEMPOTENCY_KEY['name'])}"}
 
 
 def refusal_reference(status: str) -> dict[str, str]:

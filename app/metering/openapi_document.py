@@ -6,10 +6,12 @@ from typing import Any
 from app.core.errors import PROBLEM_CONTENT_TYPE
 from app.core.problem_schema import Problem, problem_schemas
 from app.metering.openapi_answers import (
+    POST_REFUSALS,
     REFUSALS,
     SECURITY,
     UPSTREAM_REFUSALS,
     headers_of,
+    key_reference,
     our_components,
     refusal_reference,
     refusals_in,
@@ -20,6 +22,7 @@ from app.metering.routes import DEFAULT_UNITS, METHODS
 
 _UNNAMED = {"title": "API", "version": "1"}
 _LISTED = "examples"
+_ONLY_OF_POSTS = {str(one.status) for one in POST_REFUSALS} - {str(one.status) for one in REFUSALS}
 
 
 def api_document(
@@ -34,7 +37,7 @@ def api_document(
     """
     refusals = (*REFUSALS, *UPSTREAM_REFUSALS) if has_upstream else REFUSALS
     document = merge_documents(described, {"components": {"schemas": problem_schemas()}})
-    ours = our_components(refusals, _problem_name(document))
+    ours = our_components((*refusals, *POST_REFUSALS), _problem_name(document))
     document = merge_documents(document, {"components": ours})
     document["paths"] = {
         path: _metered_path(item, document)
@@ -62,26 +65,32 @@ def _problem_name(document: Document) -> str:
 def _metered_path(item: Mapping[str, Any], document: Document) -> Document:
     """A path item as callers meet it: its servers are not where they call."""
     return {
-        method: _metered(part, document) if method in METHODS else part
+        method: _metered(method, part, document) if method in METHODS else part
         for method, part in item.items()
         if method != "servers"
     }
 
 
-def _metered(operation: Mapping[str, Any], document: Document) -> Document:
+def _metered(method: str, operation: Mapping[str, Any], document: Document) -> Document:
     """The operation with its price, who may call it, and every answer that it may get."""
     asked = operation.get("security", document.get("security")) or [{}]
+    ours = refusals_in(document["components"])
+    parameters = operation.get("parameters", [])
+    if method == "post":
+        parameters = [*parameters, key_reference()]
+    else:
+        ours = {status: one for status, one in ours.items() if status not in _ONLY_OF_POSTS}
     return {
         **{key: value for key, value in operation.items() if key != "servers"},
+        **({"parameters": parameters} if parameters else {}),
         "security": [{**theirs, **key} for theirs in asked for key in SECURITY],
-        "responses": _responses(operation.get("responses", {}), document),
+        "responses": _responses(operation.get("responses", {}), ours, document),
         "x-latchkey": {"units": DEFAULT_UNITS, **(operation.get("x-latchkey") or {})},
     }
 
 
-def _responses(theirs: Mapping[str, Any], document: Document) -> Document:
+def _responses(theirs: Mapping[str, Any], ours: Mapping[str, Any], document: Document) -> Document:
     """The app's responses with our headers, and ours."""
-    ours = refusals_in(document["components"])
     responses: Document = {status: refusal_reference(status) for status in ours}
     for status, response in theirs.items():
         found = _resolved(response, document)

@@ -1,6 +1,12 @@
-"""Whether the counters equal the log: every one of them against a recount."""
+"""Whether the counters equal the log: by a recount of our own, and by `usage verify`."""
+
+import os
+import subprocess
+import sys
 
 import psycopg
+
+from tests.portal import ROOT
 
 Difference = tuple[object, ...]
 
@@ -49,8 +55,21 @@ def differences(url: str) -> list[Difference]:
     """What the log and the counters say differently; empty when they agree.
 
     By key, hour, route and status class: calls, units, latencies and their histogram; by
-    account or trial: calls and units.
+    account or trial: calls and units. And what `python -m app usage verify` has to object.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT latchkey.fold_usage()")
-        return connection.execute(_DIFFERENCES.encode()).fetchall()
+        recounted = connection.execute(_DIFFERENCES.encode()).fetchall()
+    return [*recounted, *_objections(url)]
+
+
+def _objections(url: str) -> list[Difference]:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "usage", "verify"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [] if done.returncode == 0 else [("usage verify", done.stdout + done.stderr)]

@@ -7,7 +7,7 @@ import pytest
 
 from app.metering import group_commit
 from app.metering.group_commit import GroupCommit, Kind
-from app.metering.wire import array
+from app.metering.wire import DatabaseUnavailable, array
 
 
 def numbers(*, are_weighed: bool) -> tuple[Kind[int], list[list[int]]]:
@@ -16,7 +16,7 @@ def numbers(*, are_weighed: bool) -> tuple[Kind[int], list[list[int]]]:
 
     def params(rows: Sequence[int]) -> list[bytes | None]:
         batches.append(list(rows))
-        return [array(rows)]
+        return [array(map(str, rows))]
 
     statement = b"SELECT count(*) FROM unnest($1::integer[])"
     return Kind(statement, params, weight=(lambda row: row) if are_weighed else None), batches
@@ -50,7 +50,7 @@ async def test_kind_without_an_end_keeps_no_other_waiting(database_url: str) -> 
     def one_more(rows: Sequence[int]) -> list[bytes | None]:
         if not is_enough.is_set():
             commit.write(endless, 1)  # so that one is waiting whenever a batch is written
-        return [array(rows)]
+        return [array(map(str, rows))]
 
     endless: Kind[int] = Kind(b"SELECT $1::integer[]", one_more)
     commit = GroupCommit([endless, other])
@@ -64,3 +64,32 @@ async def test_kind_without_an_end_keeps_no_other_waiting(database_url: str) -> 
         is_enough.set()
         await commit.close()
     assert sent == [[0], [1], [2], [3], [4]]
+
+
+async def test_fault_of_ours_fails_its_batch_and_no_later_one(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def params(rows: Sequence[int]) -> list[bytes | None]:
+        return [b"%d" % (1 // row) for row in rows]
+
+    kind: Kind[int] = Kind(b"SELECT $1::integer", params)
+    commit = GroupCommit([kind])
+    commit.open(database_url)
+    with pytest.raises(DatabaseUnavailable):
+        await commit.write(kind, 0)
+    await commit.write(kind, 1)
+    await commit.close()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_fault_of_one_who_is_told_keeps_the_news_from_nobody(database_url: str) -> None:
+    kind, _ = numbers(are_weighed=False)
+    commit = GroupCommit([kind])
+    commit.open(database_url)
+
+    def raise_it(error: object) -> None:
+        raise LookupError
+
+    commit.write_then(kind, 1, raise_it)
+    await commit.write(kind, 2)
+    await commit.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 
 import psycopg
 import pytest
@@ -22,7 +23,7 @@ _WAITING = (
 
 def taken(meter: Meter, key: Key) -> tuple[int, int, int]:
     """Places taken in all and by the key, and units reserved."""
-    grant = meter.keys.known(hashlib.sha256(key.secret.encode()).digest())
+    grant = meter.keys.known(hashlib.sha256(key.secret.encode()).digest(), time.monotonic())
     assert grant is not None
     return meter.recorder._taken, grant.in_work, grant.quota.reserved
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from app.core.errors import LatchkeyError
+from app.core.errors import InvalidRequest, LatchkeyError
 from app.core.problem_schema import Problem
 from app.metering import problems
-from app.metering.openapi_answers import REFUSALS, UPSTREAM_REFUSALS
+from app.metering.openapi_answers import POST_REFUSALS, REFUSALS, UPSTREAM_REFUSALS
 from app.metering.openapi_document import api_document
 from app.metering.openapi_merge import merge_documents
 from app.screening.api import api as screening
@@ -20,6 +20,13 @@ NOT_OF_EVERY_CALL = {
     problems.OutcomeUnknown,  # as RecordingUnavailable, in other words
     problems.TooManyBodies,  # likewise
     problems.MethodNotAllowed,  # not of a documented operation
+    problems.AnswerNotKept,  # as IdempotencyConflict, in other words
+    InvalidRequest,  # the app's to document
+    # of our own routes, which describe themselves
+    problems.ReportUnconfirmed,
+    problems.UnknownCall,
+    problems.IdConflict,
+    problems.CallRefused,
 }
 """Problems that no operation names as the meter's."""
 
@@ -111,7 +118,9 @@ def test_every_refusal_is_described_with_its_example() -> None:
 
 
 def test_every_problem_of_the_meter_is_in_the_document_or_has_a_reason_not_to() -> None:
-    named = {type(error) for error in (*REFUSALS, *UPSTREAM_REFUSALS)} | NOT_OF_EVERY_CALL
+    named = {
+        type(error) for error in (*REFUSALS, *POST_REFUSALS, *UPSTREAM_REFUSALS)
+    } | NOT_OF_EVERY_CALL
     every = {
         found
         for found in vars(problems).values()
@@ -274,3 +283,15 @@ def test_the_same_component_in_both_documents_is_one() -> None:
     merged = merge_documents({"openapi": "3.1.1", **schema}, schema)
     assert merged["components"] == schema["components"]
     assert merged["openapi"] == "3.1.1"
+
+
+def test_only_posts_take_an_idempotency_key() -> None:
+    app = described({})
+    app["paths"]["/api/v1/things"]["post"] = {"responses": {"200": {"description": "Made"}}}
+    things = document_of(app)["paths"]["/api/v1/things"]
+    assert "parameters" not in things["get"]
+    assert "409" not in things["get"]["responses"]
+    assert things["post"]["parameters"] == [
+        {"$ref": "#/components/parameters/latchkey.Idempotency-Key"}
+    ]
+    assert {"409", "422"} <= set(things["post"]["responses"])
