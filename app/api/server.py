@@ -113,11 +113,14 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self.pipeline or self._open_bytes or self._read_bytes > MAX_HEAD_BYTES:
             self._check_head()
-        self._in_head, self._open_bytes, self._body_bytes, self._begun_at = False, 0, 0, 0.0
-        if self.parser.should_upgrade() and self._should_upgrade():
+        is_websocket = self.parser.should_upgrade() and self._should_upgrade()
+        if is_websocket:
             super().on_headers_complete()
+        else:
+            self._begin_exchange()
+        self._in_head, self._open_bytes, self._body_bytes, self._begun_at = False, 0, 0, 0.0
+        if is_websocket:
             return  # a websocket's headers are read again later
-        self._begin_exchange()
         if self.expect_100_continue:
             self.cycle.keep_alive = False  # after an answer without it, a body may follow or not
         self.headers = []

@@ -43,7 +43,8 @@ class World:
         """How often each outcome was seen: a code, or a status."""
 
     def __enter__(self) -> "World":
-        self._patch = patch("app.metering.meter.time", SimpleNamespace(monotonic=lambda: self.now))
+        frozen = SimpleNamespace(monotonic=lambda: self.now)
+        self._patch = patch("app.metering.admission.time", frozen)
         self._patch.start()
         self.run(self._start())
         return self

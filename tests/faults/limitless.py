@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 
 from app.core import database
+from app.core.crypto import sha256_hex
+from app.keys.format import new_key
 from tests.conftest import TEMPLATE, new_database
 from tests.factories import make_key, make_user
 from tests.faults.api_process import ApiProcess
@@ -22,6 +24,7 @@ class Place:
     api: ApiProcess
     database_url: str
     keys: dict[str, tuple[str, str]]
+    root_key: str
 
     @property
     def url(self) -> str:
@@ -45,7 +48,9 @@ def running_place(postgres: str, folder: Path, *names: str) -> Iterator[Place]:
     with new_database(postgres, TEMPLATE) as url:
         database.point_at(url)
         keys = asyncio.run(_make_keys(names))
-        place = Place(ApiProcess(url, folder), url, keys)
+        root_key = new_key("root")
+        api = ApiProcess(url, folder, ROOT_KEYS=sha256_hex(root_key))
+        place = Place(api, url, keys, root_key)
         try:
             asyncio.run(place.api.start())
             yield place

@@ -60,6 +60,17 @@ class RawConnection:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
+    async def ends(self, *, seconds: float = 5) -> bool:
+        """Whether the server closes the connection within this time, whatever it sends before."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._reader.read()
+        except ConnectionError:
+            pass
+        except TimeoutError:
+            return False
+        return True
+
     async def is_closed(self, *, seconds: float = 5) -> bool:
         """Whether the server closes the connection within this time, sending nothing more."""
         try:

@@ -319,7 +319,7 @@ async def test_client_that_closes_its_side_is_gone_and_recorded_once(
         async with connected(place.url) as connection:
             await connection.send(request_bytes(rude))
             connection.writer.write_eof()
-            assert await connection.is_closed()
+            assert await connection.ends()
     async with connected(place.url) as connection:
         await connection.send(request_bytes(rude)[:-5])
         connection.writer.write_eof()

@@ -86,5 +86,5 @@ async def _until_refusing(api: ApiProcess) -> None:
                 await client.get(f"{api.url}/healthz", headers={"Connection": "close"})
             except httpx.ConnectError:
                 return
-            except httpx.NetworkError:
+            except httpx.TransportError:
                 continue

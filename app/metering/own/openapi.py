@@ -213,5 +213,7 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = {**questions["$defs"], **answers["$defs"], **problem_schemas()}
     either = [{"$ref": REFERENCE.format(model=model.__name__)} for model in _QUESTIONS[2:]]
     # Read one by one, so that one that is wrong fails alone; here is what they should be.
-    schemas[CallsQuestion.__name__]["properties"]["calls"]["items"] = {"anyOf": either}
+    schemas[CallsQuestion.__name__]["properties"]["calls"]["items"] = {
+        "anyOf": [*either, {"description": "Anything else fails alone, and is told why."}]
+    }
     return schemas
