@@ -170,8 +170,8 @@ class GroupCommit:
         result = await self._line.ask(kind.statement, kind.params(rows), seconds=seconds)
         if kind.written is not None:
             kind.written(rows, result)
-        for _, done, _ in batch:
-            _tell(done, None)
+        # The next batch goes out first: the database works while the news is told.
+        asyncio.get_running_loop().call_soon(_tell_all, batch)
 
     async def _part(self, kind: Kind[Any], batch: Batch, refusal: StatementRefused) -> None:
         """Some row of the batch is refused: find it, and let only it fail."""
@@ -195,6 +195,11 @@ def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
         if kind.given_up is not None:
             kind.given_up(row)
         _tell(done, error)
+
+
+def _tell_all(batch: Batch) -> None:
+    for _, done, _ in batch:
+        _tell(done, None)
 
 
 def _tell(done: Done, error: DatabaseUnavailable | None) -> None:
