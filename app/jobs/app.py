@@ -52,7 +52,14 @@ async def work() -> None:
             await _work_once()
         except Exception:
             logger.exception("The job worker stopped; starting it again")
+        if _is_told_to_end():  # the library may take the cancelling for itself, and just return
+            return
         await asyncio.sleep(RESTART_SECONDS)
+
+
+def _is_told_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _work_once() -> None:
