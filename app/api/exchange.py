@@ -24,6 +24,11 @@ class Exchange(RequestResponseCycle):
 
     _is_promised = False
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether the client reads what it was sent; else `send` waits until it does."""
+        return not self.flow.write_paused
+
     def take_body(self) -> bytes | None:
         """The request's body if all of it has come, else None: then `receive` it."""
         if self.more_body or self.waiting_for_100_continue or self.disconnected:
@@ -65,7 +70,7 @@ class Exchange(RequestResponseCycle):
 
     def respond(self, head: bytes, lines: bytes, body: bytes | bytearray) -> None:
         """Send what `frame` made, with more header lines. A client that is gone gets nothing."""
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():
             return
         self.response_started = self.response_complete = True
         self.message_event.set()
@@ -84,7 +89,10 @@ class Exchange(RequestResponseCycle):
             await app(self.scope, self.receive, self.send)
         except BaseException as error:  # uvicorn answers for it below
             failure = error
-        if failure is not None or not (self.response_complete or self._is_promised):
+        if self._is_promised:
+            if failure is not None:  # what it did after its answer: that leaves all the same
+                self.logger.error("Exception in ASGI application\n", exc_info=failure)
+        elif failure is not None or not self.response_complete:
             await super().run_asgi(_ending(failure))
 
 

@@ -44,6 +44,7 @@ class Answer:
         "_has_place",
         "_head",
         "_held",
+        "_is_written",
         "_mode",
         "_phase",
         "_recorder",
@@ -67,6 +68,7 @@ class Answer:
         self._recorder = recorder
         self._mode = mode
         self._has_place = False
+        self._is_written = False
         self._start: Message | None = None
         self._held: bytes | bytearray = b""
         self._phase = _HOLDING
@@ -91,7 +93,12 @@ class Answer:
     async def send(self, message: Message) -> None:
         """The inner app's `send`. What is neither a start nor a body has no place here."""
         if message["type"] == "http.response.start" and self._phase == _HOLDING:
-            self._start = message
+            headers = message.get("headers")  # may be left out, or be read once only
+            self._start = (
+                message
+                if type(headers) is list
+                else {**message, "headers": list(map(tuple, headers or ()))}
+            )
         elif message["type"] == "http.response.body":
             body, more = message.get("body", b""), message.get("more_body", False)
             if more or self._phase != _HOLDING or not self._hand_over(body):
@@ -103,7 +110,11 @@ class Answer:
         `is_early`: before any work. Such refusals may come in floods, and share a row then.
         """
         try:
-            if self._call.grant is not None and not isinstance(error, RecordingUnavailable):
+            if self._is_written:
+                # Whoever sent the answer gave up while its row was being written.
+                if not isinstance(error, RecordingUnavailable | ClientGone):
+                    error = OutcomeUnknown()
+            elif self._call.grant is not None and not isinstance(error, RecordingUnavailable):
                 await self.record_refusal(error.status, is_early=is_early)
         except RecordingUnavailable as unavailable:
             error = unavailable
@@ -122,11 +133,16 @@ class Answer:
         if self._has_place:
             self._has_place = False
             self._recorder.write_later(self._call.row(ClientGone.status))
+        elif self.is_streaming:
+            self._phase = _COMPLETE
+            self._recorder.settle_later(self._call.end(is_aborted=True))
 
     def _hand_over(self, body: bytes) -> bool:
         """Let the whole answer leave by itself once its row is committed, if that can be."""
         call, exchange, start = self._call, self._exchange, self._started()
         if exchange is None or not self._has_place or call.refusal or call.claim:
+            return False
+        if not exchange.is_writable:
             return False
         size = len(self._held) + len(body)
         head = exchange.frame(start["status"], _not_ours(start["headers"]), size)
@@ -134,9 +150,10 @@ class Answer:
             return False
         self._head = head
         self._hold(body)
+        row = self._row(start["status"], is_whole=True)
         self._phase, self._has_place = _COMPLETE, False
         exchange.promise()
-        self._recorder.write_then(self._row(start["status"], is_whole=True), self._leave)
+        self._recorder.write_then(row, self._leave)
         return True
 
     def _leave(self, error: DatabaseUnavailable | None) -> None:
@@ -219,7 +236,8 @@ class Answer:
         had_place = self._has_place
         if not had_place:
             self._recorder.take_place(grant)
-        self._has_place = False  # from here on the row is written, whoever still waits
+        # from here on the row is written, whoever still waits
+        self._has_place, self._is_written = False, True
         try:
             await self._recorder.write(self._row(status, is_whole=is_whole))
         except RecordingUnavailable as error:

@@ -20,6 +20,10 @@ EXCHANGE = "latchkey.exchange"
 class Exchange(Protocol):
     """A short way past `receive` and `send`, which the server of `app.api.server` offers."""
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether the client reads what it was sent; else `send` waits until it does."""
+
     def take_body(self) -> bytes | None:
         """The request's body if all of it has come, else None: then `receive` it."""
 

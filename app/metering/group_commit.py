@@ -106,6 +106,10 @@ class GroupCommit:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        self._loop = None
+        for kind in self._kinds:
+            left, kind.waiting = kind.waiting, []
+            _give_up(kind, left, DatabaseUnavailable("the meter stops"))
         self._line.close()
 
     def write(self, kind: Kind[RowT], row: RowT) -> "asyncio.Future[None]":
@@ -131,16 +135,8 @@ class GroupCommit:
                 # In turn: one kind without an end must not keep the others waiting.
                 for kind in self._kinds:
                     if kind.waiting:
-                        await self._write_surely(kind, kind.take())
+                        await self._write(kind, kind.take())
             self._idle.set()
-
-    async def _write_surely(self, kind: Kind[Any], batch: Batch) -> None:
-        """Write the batch; a fault of ours in it must not end the writing of all others."""
-        try:
-            await self._write(kind, batch)
-        except Exception:
-            logger.exception("a batch could not be written")
-            _give_up(kind, batch, DatabaseUnavailable("Latchkey itself failed"))
 
     async def _write(self, kind: Kind[Any], batch: Batch) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
@@ -154,6 +150,10 @@ class GroupCommit:
                 logger.warning("the database could not take a batch yet: %s", refusal)
             except DatabaseUnavailable as error:
                 logger.warning("the database did not answer, asking again: %s", error)
+            except Exception:  # a fault of ours must not end the writing of all others
+                logger.exception("a batch could not be written")
+                _give_up(kind, batch, DatabaseUnavailable("Latchkey itself failed"))
+                return
             else:
                 self.is_well = True
                 return
@@ -169,7 +169,7 @@ class GroupCommit:
         seconds = batch[0][2] - asyncio.get_running_loop().time()  # the oldest comes first
         result = await self._line.ask(kind.statement, kind.params(rows), seconds=seconds)
         if kind.written is not None:
-            kind.written(rows, result)
+            _note(kind.written, rows, result)
         # The next batch goes out first: the database works while the news is told.
         asyncio.get_running_loop().call_soon(_tell_all, batch)
 
@@ -195,6 +195,14 @@ def _give_up(kind: Kind[Any], batch: Batch, error: DatabaseUnavailable) -> None:
         if kind.given_up is not None:
             kind.given_up(row)
         _tell(done, error)
+
+
+def _note(written: Callable[[Any, Result], None], rows: Sequence[Any], result: Result) -> None:
+    """They are committed, whatever becomes of what we make of it."""
+    try:
+        written(rows, result)
+    except Exception:
+        logger.exception("what a batch was answered could not be noted")
 
 
 def _tell_all(batch: Batch) -> None:

@@ -168,6 +168,12 @@ class Recorder:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    def settle_later(self, settled: Settled) -> None:
+        """Write the end of a streamed answer for which nobody waits any more."""
+        task = asyncio.ensure_future(self.settle(settled))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
     async def _write_unheard(self, row: CallRow) -> None:
         try:
             await self.write(row)

@@ -111,3 +111,24 @@ async def test_last_answer_says_that_it_is_the_last() -> None:
         assert answer is not None
         assert answer.headers["connection"] == "close"
         assert await connection.is_closed()
+
+
+async def test_client_that_reads_nothing_is_handed_nothing_over() -> None:
+    held: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = scope["extensions"][EXCHANGE]
+        held.append(exchange.is_writable)
+        if not exchange.is_writable:
+            return  # uvicorn then closes the connection
+        large = bytes(4 * 1024 * 1024)
+        head = exchange.frame(200, [], len(large))
+        exchange.promise()
+        exchange.respond(head, b"", large)
+
+    async with served(app) as url, connected(url) as connection:
+        await connection.send(20 * request_bytes("", **GET))
+        async with asyncio.timeout(10):
+            while False not in held:  # noqa: ASYNC110  # it can only be asked
+                await asyncio.sleep(0.01)
+    assert len(held) < 20
