@@ -6,14 +6,22 @@ from datetime import date
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+# One look at the key's hours, not one for each day.
 _BY_DAY = text("""
-    SELECT day::date, coalesce(sum(calls), 0)::bigint, coalesce(sum(units), 0)::bigint,
-        coalesce(sum(calls) FILTER (WHERE "statusClass" >= 4), 0)::bigint
-    FROM generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') - make_interval(days => :days),
-        date_trunc('day', now() AT TIME ZONE 'UTC'), interval '1 day') AS day
-    LEFT JOIN latchkey."UsageHour" ON "keyId" = :key_id AND hour >= day
-        AND hour < day + interval '1 day'
-    GROUP BY day ORDER BY day
+    WITH time AS (
+        SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AS today
+    ), used AS (
+        SELECT date_trunc('day', hour) AS day, sum(calls) AS calls, sum(units) AS units,
+            sum(calls) FILTER (WHERE "statusClass" >= 4) AS failed
+        FROM latchkey."UsageHour"
+        WHERE "keyId" = :key_id AND hour >= (SELECT today FROM time) - make_interval(days => :days)
+        GROUP BY 1
+    )
+    SELECT day::date, coalesce(calls, 0)::bigint, coalesce(units, 0)::bigint,
+        coalesce(failed, 0)::bigint
+    FROM time, generate_series(today - make_interval(days => :days), today, interval '1 day') AS day
+    LEFT JOIN used USING (day)
+    ORDER BY day
 """)
 
 
