@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,8 @@ def test_worker_leaves_cleanly(tmp_path: Path, database_url: str, how: int) -> N
         env={**os.environ, "VAR_DIR": str(tmp_path), "DATABASE_URL": database_url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # a shell that runs the tests in the background has made them, and this, deaf to Ctrl-C
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # one thread
     )
     wait_for_worker(database_url)
     assert stop(worker, how) < 10
