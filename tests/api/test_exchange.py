@@ -1,37 +1,17 @@
 """The short way of whole answers: framed by their length, on the wire as one message."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import uvicorn
 
-from app.api.server import HttpProtocol
 from app.metering.asgi import EXCHANGE, Headers
+from tests.api.served import served
 from tests.faults.raw_client import connected, request_bytes
-from tests.portal import free_port
 
 GET: dict[str, Any] = {"method": "GET", "target": "/x", "body": b""}
 Serve = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-@asynccontextmanager
-async def served(app: Serve) -> AsyncIterator[str]:
-    port = free_port()
-    config = uvicorn.Config(
-        app, port=port, http=HttpProtocol, loop="asyncio", lifespan="off", log_config=None
-    )
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve())
-    while not running.started:  # noqa: ASYNC110  # it can only be asked
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.should_exit = True
-        await task
 
 
 def whole(headers: Headers, body: bytes = b"hello", *, status: int = 200) -> Serve:

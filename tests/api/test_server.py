@@ -3,15 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from app.api import server
+from tests.api.served import served
 from tests.faults.raw_client import connected, request_bytes
-from tests.portal import free_port
 
 GET: dict[str, Any] = {"method": "GET", "target": "/x", "body": b""}
 IDLE_SECONDS = 1
@@ -47,29 +45,6 @@ class App:
         await send({"type": "http.response.body", "body": answer})
 
 
-@asynccontextmanager
-async def served(app: App) -> AsyncIterator[str]:
-    port = free_port()
-    config = uvicorn.Config(
-        app,
-        port=port,
-        http=server.HttpProtocol,
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=IDLE_SECONDS,
-    )
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve())
-    while not running.started:  # noqa: ASYNC110  # it can only be asked
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.should_exit = True
-        await task
-
-
 @pytest.fixture
 async def app() -> App:
     return App()
@@ -77,7 +52,7 @@ async def app() -> App:
 
 @pytest.fixture
 async def url(app: App) -> AsyncIterator[str]:
-    async with served(app) as address:
+    async with served(app, timeout_keep_alive=IDLE_SECONDS) as address:
         yield address
 
 

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
 from app.core.problem_schema import REFERENCE, problem_schemas
 from app.core.strict_json import MalformedJson, UnsupportedMediaType
-from app.metering import problems
+from app.metering import openapi_answers, problems
 from app.metering.own import report, verify
 from app.metering.own.paths import CALLS, KEY, USAGE, VERIFY
 from app.metering.own.schemas import (
@@ -28,17 +28,7 @@ from app.metering.own.schemas import (
 _ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 _KEY_ID = "h7d2k4m9q1w3e5r8t0y6u2i4"
 SECURITY_SCHEMES: dict[str, Any] = {
-    "key": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "Your API key: `Authorization: Bearer <key>`.",
-    },
-    "keyHeader": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-API-Key",
-        "description": "Your API key, in a header of its own.",
-    },
+    **openapi_answers.SECURITY_SCHEMES,
     "rootKey": {
         "type": "http",
         "scheme": "bearer",
@@ -51,7 +41,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "description": "A root key, in a header of its own.",
     },
 }
-_CUSTOMERS: list[dict[str, list[str]]] = [{"key": []}, {"keyHeader": []}]
+_CUSTOMERS = openapi_answers.SECURITY
 _SERVICES: list[dict[str, list[str]]] = [{"rootKey": []}, {"rootKeyHeader": []}]
 
 _ANY = (
