@@ -47,10 +47,10 @@ class Admission:
     async def identify(self, call: Call, scope: Scope) -> Headers:
         """Find out whose key it is: the headers without it. Raises the refusal of any other."""
         credentials = read_credentials(scope)
-        if credentials.leaked is not None:
-            await self.note_leak(credentials.leaked)
         if credentials.key is not None:
             await self.look_up(call, credentials.key)
+        if credentials.leaked is not None:  # after the call has its time, so that it is not before
+            await self.note_leak(credentials.leaked)
         if credentials.refusal is not None:
             raise credentials.refusal
         if call.grant is None:

@@ -29,7 +29,7 @@ class Credentials:
 def read_credentials(scope: Scope) -> Credentials:
     """The one key of an HTTP request; the same key in both headers is one key."""
     keys = _keys_in(scope["headers"])
-    in_url = _key_in_url(scope)
+    in_url = key_in_url(scope)
     if in_url is not None:
         return Credentials(keys[0] if keys else in_url, KeyInUrl(), leaked=in_url)
     if not keys:
@@ -90,7 +90,7 @@ def _key_in(name: bytes, value: bytes) -> str | None:
     return None
 
 
-def _key_in_url(scope: Scope) -> str | None:
+def key_in_url(scope: Scope) -> str | None:
     """The first key-shaped text in the path or the query, as sent or percent-decoded."""
     url = f"{scope['path']}?{scope.get('query_string', b'').decode('latin-1')}"
     match = KEY_PATTERN.search(url)

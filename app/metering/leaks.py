@@ -51,7 +51,7 @@ class Leaks:
             if len(self._seen) >= MOST_KEYS:
                 return
             seen = self._seen[key_id] = _Seen(at_ms, at_ms)
-        seen.last_ms = at_ms
+        seen.last_ms = max(seen.last_ms, at_ms)  # the database's clock may be set right meanwhile
         seen.times += 1
 
     async def write(self, line: Line, now: float, *, seconds: float) -> None:

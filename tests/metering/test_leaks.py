@@ -3,6 +3,7 @@
 import pytest
 
 from app.keys.format import new_key
+from app.metering import chores
 from app.metering.leaks import MOST_KEYS, WRITE_SECONDS, Leaks
 from app.metering.wire import Line
 from tests.metering.apps import answering
@@ -14,8 +15,13 @@ SECONDS = 5.0
 
 
 async def test_key_in_a_url_is_noted_however_often_it_came(
-    start_meter: StartMeter, live_key: Key, trial_key: Key, tables: Tables
+    start_meter: StartMeter,
+    live_key: Key,
+    trial_key: Key,
+    tables: Tables,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(chores, "FOLD_SECONDS", 3600.0)  # nothing is written before the end
     meter = await start_meter(answering())
     for _ in range(3):
         reply = await ask(meter, query=f"key={live_key.secret}")

@@ -241,6 +241,17 @@ async def test_key_in_the_endpoint_is_refused_and_kept_nowhere(
     assert await tables.execute('SELECT * FROM latchkey."EndpointName"') == []
 
 
+async def test_owner_of_a_key_in_the_endpoint_is_to_be_told(
+    start_meter: StartMeter, live_key: Key, trial_key: Key, tables: Tables
+) -> None:
+    meter = await start_service(start_meter)
+    await verify(meter, live_key.secret, endpoint=f"/things/{trial_key.secret}")
+    await meter.stop()
+    assert await tables.execute('SELECT "keyId", times FROM latchkey."KeyLeak"') == [
+        {"keyId": trial_key.id, "times": 1}
+    ]
+
+
 async def test_names_of_all_nodes_together_are_bounded(
     start_meter: StartMeter, live_key: Key, tables: Tables
 ) -> None:

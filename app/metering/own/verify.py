@@ -8,6 +8,7 @@ from app.metering.admission import Admission
 from app.metering.answer import Answer
 from app.metering.asgi import Message, Receive, Scope, Send
 from app.metering.call import Call
+from app.metering.credentials import key_in_url
 from app.metering.own.endpoint_names import EndpointNames
 from app.metering.own.http import parsed, read_json_bytes, with_id
 from app.metering.own.root_keys import require_root_key
@@ -57,6 +58,9 @@ class Verify:
 
     async def _verdict(self, call: Call, question: VerifyQuestion) -> Verdict:
         """Raises RecordingUnavailable; by then the call may have been recorded."""
+        leaked = key_in_url({"path": question.endpoint})
+        if leaked is not None:
+            await self._admission.note_leak(leaked)
         await self._admission.look_up(call, question.key)
         if call.grant is None:
             return Verdict(valid=False, code=InvalidKey.code)
