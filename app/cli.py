@@ -244,6 +244,7 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
     config = uvicorn.Config(
         factory,
         factory=True,
+        interface="asgi3",
         host=settings.host,
         port=settings.port,
         workers=workers,

@@ -1,18 +1,28 @@
 """One request and its answer, with a short way for the meter past uvicorn's."""
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+import asyncio
+
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_RE,
     HEADER_VALUE_RE,
     STATUS_LINE,
+    HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from app.metering.asgi import BODY_FAULT, Headers
+from app.metering.asgi import BODY_FAULT, OURS, Headers
 
 _BODILESS = frozenset({204, 304})
 _FRAMING = frozenset({b"connection", b"transfer-encoding"})
-_MOST_NAMES = 1000
+_MOST_LINES = 1000
+_LONGEST_KEPT = 200
 
 
 class Exchange(RequestResponseCycle):
@@ -23,6 +33,28 @@ class Exchange(RequestResponseCycle):
     """
 
     _is_promised = False
+    disconnected = False
+    more_body = True
+    body: bytes | bytearray = b""  # type: ignore[assignment]  # uvicorn has an array from the start
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+
+    def __init__(self, protocol: HttpToolsProtocol, scope: HTTPScope, *, keep_alive: bool) -> None:
+        """What uvicorn's has, but what is the same at the start of each is the class's."""
+        self.scope = scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.access_log = protocol.access_log
+        self.default_headers = protocol.server_state.default_headers
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.keep_alive = keep_alive
+        self.on_response = protocol.on_response_complete
+        self.message_event = _News()  # type: ignore[assignment]  # what is used of an Event
+        self._tasks = protocol.tasks
 
     @property
     def is_writable(self) -> bool:
@@ -35,36 +67,33 @@ class Exchange(RequestResponseCycle):
             return None
         if BODY_FAULT in self.scope:
             return None
-        body = bytes(self.body)
-        self.body = bytearray()
+        body, self.body = self.body, b""
         self.message_event.clear()  # the next `receive` waits for the client's going away
-        return body
+        return bytes(body)
 
     def promise(self) -> None:
         """The answer will come by `respond`, perhaps after the app has returned."""
         self._is_promised = True
 
     def frame(self, status: int, headers: Headers, body_bytes: int) -> bytes | None:
-        """The head of a whole answer, but for its end.
+        """The head of a whole answer, but for its end; of what is in OURS nothing.
 
         None if it has to be framed in another way than by its length. Raises RuntimeError for
         a header that is none.
         """
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             return None
-        lines = [STATUS_LINE[status], _lines_of(self.default_headers)]
-        values = []
         length = b"%d" % body_bytes
+        lines = [STATUS_LINE[status], _lines_of(self.default_headers)]
         for name, value in headers:
-            lower = name.lower()
-            if lower in _FRAMING or (lower == b"content-length" and value != length):
+            line = _known_lines.get((name, value)) or _line_of(name, value)
+            if line is _LENGTH:
+                if value != length:
+                    return None
+            elif line is _FRAME:
                 return None
-            if lower != b"content-length":
-                _require_name(lower)
-                values.append(value)
-                lines.append(b"%b: %b\r\n" % (lower, value))
-        if HEADER_VALUE_RE.search(b"".join(values)):
-            raise RuntimeError("Invalid HTTP header value.")
+            else:
+                lines.append(line)
         lines.append(b"content-length: %b\r\n" % length)
         return b"".join(lines)
 
@@ -94,6 +123,33 @@ class Exchange(RequestResponseCycle):
                 self.logger.error("Exception in ASGI application\n", exc_info=failure)
         elif failure is not None or not self.response_complete:
             await super().run_asgi(_ending(failure))
+        self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]  # a task runs this
+
+
+class _News:
+    """What is used here of an `asyncio.Event`, which it makes for whoever really waits."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: asyncio.Event | None = None
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def clear(self) -> None:
+        self._is_set = False
+        if self._event is not None:
+            self._event.clear()
+
+    async def wait(self) -> None:
+        if not self._is_set:
+            if self._event is None:
+                self._event = asyncio.Event()
+            await self._event.wait()
 
 
 _default_lines: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
@@ -107,16 +163,32 @@ def _lines_of(headers: list[tuple[bytes, bytes]]) -> bytes:
     return _default_lines[1]
 
 
-_good_names: set[bytes] = set()
+_LENGTH, _FRAME = b"content-length", b"frame"
+_known_lines: dict[tuple[bytes, bytes], bytes] = {}
 
 
-def _require_name(name: bytes) -> None:
-    if name not in _good_names:
-        if HEADER_RE.search(name):
-            raise RuntimeError("Invalid HTTP header name.")
-        if len(_good_names) >= _MOST_NAMES:
-            _good_names.clear()
-        _good_names.add(name)
+def _line_of(name: bytes, value: bytes) -> bytes:
+    """The header's line; or _LENGTH, or _FRAME, or of one in OURS as good as nothing.
+
+    Kept: an API's answers have few different headers.
+    """
+    lower = name.lower()
+    if lower == b"content-length":
+        return _LENGTH
+    if lower in _FRAMING:
+        return _FRAME
+    if lower in OURS:
+        return b""
+    if HEADER_RE.search(lower):
+        raise RuntimeError("Invalid HTTP header name.")
+    if HEADER_VALUE_RE.search(value):
+        raise RuntimeError("Invalid HTTP header value.")
+    line = b"%b: %b\r\n" % (lower, value)
+    if len(line) <= _LONGEST_KEPT:
+        if len(_known_lines) >= _MOST_LINES:
+            _known_lines.clear()
+        _known_lines[name, value] = line
+    return line
 
 
 def _ending(failure: BaseException | None) -> ASGI3Application:

@@ -1,10 +1,11 @@
 """The HTTP server's protocol, with an end to everything that a client might do without end."""
 
-from asyncio import Event, TimerHandle, Transport
+from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from urllib.parse import unquote
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -65,7 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     What is no HTTP, too long or too slow gets a problem and the connection's end. Requests that
     came before it are answered first, in order. An ordinary request, which comes in one piece,
-    starts no timer.
+    starts no timer, and its end only the first of a connection: that one is put off.
 
     Trailers (RFC 9110, 6.5.1) uvicorn puts among the headers, where they would pass for what a
     proxy before us has checked or added, such as the last entry of `X-Forwarded-For`.
@@ -84,6 +85,8 @@ class HttpProtocol(HttpToolsProtocol):
     _fault: LatchkeyError | None = None
     _pace: TimerHandle | None = None
     _unread: TimerHandle | None = None
+    _idle: TimerHandle | None = None
+    _idle_since = 0.0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn
         """A client connects; it has HEAD_SECONDS to send something."""
@@ -95,17 +98,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
-        for timer in (self._pace, self._unread):
+        for timer in (self._pace, self._unread, self._idle):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """A request begins: its head is open."""
-        if self._is_replay:
-            return
-        self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
-        super().on_message_begin()
+        if not self._is_replay:
+            self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
+            super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is read: from here on the parser's headers are trailers."""
@@ -141,7 +143,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_over:
             self._drop(len(data))
             return
-        self._unset_keepalive_if_required()
         self._read_bytes = len(data)
         try:
             self._feed(data)
@@ -151,10 +152,23 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if self._in_head or (cycle is not None and cycle.more_body):
             self._watch(len(data))
-        elif cycle is not None and cycle.response_complete and not self.timeout_keep_alive_task:
+        elif cycle is not None and cycle.response_complete:
             # it was the end of a dropped body, or blank lines
             self._in_head, self._open_bytes, self._begun_at = True, 0, 0.0
             self._watch(0)
+
+    def on_response_complete(self) -> None:
+        """A request is answered: go on with the next one, or wait for it."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -166,6 +180,21 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
+
+    def _check_idle(self) -> None:
+        """Close a connection on which nothing was asked for `timeout_keep_alive` seconds."""
+        self._idle = None
+        if self._is_over or self._in_head or not self.cycle.response_complete:
+            return  # the end of what is going on starts the timer again
+        due_at = self._idle_since + self.timeout_keep_alive
+        if self.cycle.more_body or due_at > self.loop.time():
+            due_at = max(due_at, self.loop.time() + 1)
+            self._idle = self.loop.call_at(due_at, self._check_idle)
+        else:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.tasks.add(self.loop.create_task(cycle.run_asgi(app)))
 
     def _begin_exchange(self) -> None:
         """Run the app for the request whose head is complete, or let it wait for its turn."""
@@ -185,19 +214,8 @@ class HttpProtocol(HttpToolsProtocol):
         scope["http_version"] = version
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"], scope["query_string"] = raw_path, query
-        exchange = Exchange(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        exchange = Exchange(self, scope, keep_alive=keep_alive)
         scope["extensions"] = {EXCHANGE: exchange}  # type: ignore[dict-item]  # an object, not options
         return exchange
 

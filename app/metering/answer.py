@@ -3,7 +3,7 @@
 import asyncio
 
 from app.core.errors import LatchkeyError, problem_of
-from app.metering.asgi import Exchange, Headers, Message, Send, content_type_of
+from app.metering.asgi import OURS, Exchange, Headers, Message, Send, content_type_of
 from app.metering.call import Call
 from app.metering.floods import PAUSE_SECONDS, repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
@@ -16,16 +16,6 @@ HELD_BYTES = 64 * 1024
 """Answers up to this size are held whole until their row is committed."""
 
 _FIRST_FAILURE = 500
-_OURS = frozenset(
-    {
-        b"x-request-id",
-        b"x-units",
-        b"x-quota-remaining",
-        b"x-trial-ends",
-        b"ratelimit",
-        b"ratelimit-policy",
-    }
-)
 _HOLDING, _STREAMING, _COMPLETE = range(3)
 
 
@@ -145,7 +135,7 @@ class Answer:
         if not exchange.is_writable:
             return False
         size = len(self._held) + len(body)
-        head = exchange.frame(start["status"], _not_ours(start["headers"]), size)
+        head = exchange.frame(start["status"], start["headers"], size)
         if head is None:
             return False
         self._head = head
@@ -312,4 +302,4 @@ class Answer:
 
 def _not_ours(headers: Headers) -> Headers:
     """The inner app's headers but for those that only we may say."""
-    return [header for header in headers if header[0].lower() not in _OURS]
+    return [header for header in headers if header[0].lower() not in OURS]

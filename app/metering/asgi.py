@@ -13,6 +13,18 @@ Headers = list[tuple[bytes, bytes]]
 BODY_FAULT = "latchkey.body_fault"
 """Where in the scope our server puts the LatchkeyError by which a request's body broke off."""
 
+OURS = frozenset(
+    {
+        b"x-request-id",
+        b"x-units",
+        b"x-quota-remaining",
+        b"x-trial-ends",
+        b"ratelimit",
+        b"ratelimit-policy",
+    }
+)
+"""Headers of an answer that only the meter may say."""
+
 EXCHANGE = "latchkey.exchange"
 """The name in `scope["extensions"]` under which our server offers its `Exchange`."""
 
@@ -31,7 +43,7 @@ class Exchange(Protocol):
         """The answer will come by `respond`, perhaps after the app has returned."""
 
     def frame(self, status: int, headers: Headers, body_bytes: int) -> bytes | None:
-        """The head of an answer with a body of so many bytes, but for its end.
+        """The head of an answer with a body of so many bytes, but for its end and OURS.
 
         None if the answer must go by `send`.
         """
@@ -43,6 +55,6 @@ class Exchange(Protocol):
 def content_type_of(headers: Headers) -> str:
     """The value of the Content-Type header, or ""."""
     for name, value in headers:
-        if name.lower() == b"content-type":
+        if name == b"content-type" or name.lower() == b"content-type":
             return value.decode("latin-1")
     return ""

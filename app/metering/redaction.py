@@ -88,7 +88,9 @@ def _is_clean_in_fields(value: Any, names: SensitiveNames) -> bool:
     if type(value) in _PLAIN:
         return True
     if isinstance(value, dict):
-        return not any(map(names.__getitem__, value)) and all(
+        if not names.harmless.issuperset(value) and any(map(names.__getitem__, value)):
+            return False
+        return _PLAIN.issuperset(map(type, value.values())) or all(
             type(item) in _PLAIN or _is_clean_in_fields(item, names) for item in value.values()
         )
     if isinstance(value, list):

@@ -35,6 +35,8 @@ class SensitiveNames(dict[str, bool]):
         self._masks = declared is not None
         self._declared = frozenset(map(_folded, declared or ()))
         self.has_declared = bool(declared)
+        self.harmless: set[str] = set()
+        """Of the remembered ones those that are not masked."""
 
     def __missing__(self, name: str) -> bool:
         is_sensitive = self._masks and (
@@ -42,8 +44,11 @@ class SensitiveNames(dict[str, bool]):
         )
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
+            self.harmless.clear()
         if len(name) <= _LONGEST_REMEMBERED:
             self[name] = is_sensitive
+            if not is_sensitive:
+                self.harmless.add(name)
         return is_sensitive
 
     def _is_sensitive(self, part: str) -> bool:
