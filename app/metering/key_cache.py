@@ -146,6 +146,11 @@ class KeyCache:
                 if value in {grant.quota.scope_id, grant.owner_id}
             )
 
+    @property
+    def count(self) -> int:
+        """How many keys are remembered."""
+        return len(self._grants)
+
     def in_use(self) -> Collection[tuple[bytes, Grant]]:
         """The grants that were used lately, by SHA-256."""
         return self._in_use.items()

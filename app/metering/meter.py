@@ -86,7 +86,7 @@ class Meter:
         self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
         self.once = Once(self.recorder, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
-        self._rates = Rates(self.keys, seconds=database_seconds)
+        self.rates = Rates(self.keys, seconds=database_seconds)
         self._chores = Chores(self.recorder, seconds=database_seconds)
         self._admission = Admission(
             self.clock, self.keys, self._chores, trusted_proxy_hops=trusted_proxy_hops
@@ -112,7 +112,7 @@ class Meter:
             self.once.open(url, cipher)
         self._listener.open(direct_url)
         self._chores.open(url)
-        self._rates.open(url)
+        self.rates.open(url)
         self._own.open(url)
         self.recorder.open(url)
 
@@ -125,7 +125,7 @@ class Meter:
         await self._lifespan.stop()
         await self._listener.close()
         self._own.close()
-        await self._rates.close()
+        await self.rates.close()
         await self._chores.close()
         await self.keys.close()
 

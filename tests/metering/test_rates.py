@@ -49,7 +49,7 @@ async def start_two(start_meter: StartMeter, key: Key) -> tuple[Meter, Meter]:
     here, there = await start_one(start_meter), await start_one(start_meter)
     for meter in (here, there, here):
         await call(meter, key)
-        await meter._rates.report(0.0)
+        await meter.rates.report(0.0)
     return here, there
 
 
@@ -72,14 +72,14 @@ async def test_what_one_process_lets_in_is_taken_from_the_others_once(
     start_meter: StartMeter, live_key: Key, debits: Debits
 ) -> None:
     here, there = await start_two(start_meter, live_key)
-    await there._rates.report(0.1)
+    await there.rates.report(0.1)
     debits.clear()
     await call(here, live_key, 8)
-    await here._rates.report(0.2)
-    await there._rates.report(0.2)
+    await here.rates.report(0.2)
+    await there.rates.report(0.2)
     assert debits == [(bucket_of(there, live_key), 8)]
     for meter in (here, there):
-        await meter._rates.report(0.4)
+        await meter.rates.report(0.4)
     assert len(debits) == 1
     assert bucket_of(here, live_key).taken == 0
 
@@ -96,7 +96,7 @@ async def test_process_that_begins_hears_of_the_last_second_alone(
             await tables.execute(
                 'UPDATE latchkey."RateReport" SET "reportedAt" = "reportedAt" - interval \'1 s\''
             )
-    await meter._rates.report(0.0)
+    await meter.rates.report(0.0)
     assert [count for _, count in debits] == [6]
 
 
@@ -105,14 +105,14 @@ async def test_report_that_commits_late_is_not_missed(
 ) -> None:
     meter = await start_one(start_meter)
     await call(meter, live_key)
-    await meter._rates.report(0.0)
+    await meter.rates.report(0.0)
     digest = hashlib.sha256(live_key.secret.encode()).hexdigest()
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute(TELLING, ["slow", digest, 3])
         await tables.execute(TELLING, "quick", digest, 4)
-        await meter._rates.report(0.2)
+        await meter.rates.report(0.2)
         assert [count for _, count in debits] == [4]
-    await meter._rates.report(0.4)
+    await meter.rates.report(0.4)
     assert [count for _, count in debits] == [4, 3]
 
 
@@ -122,8 +122,8 @@ async def test_one_process_alone_says_no_more_than_hello(
     meter = await start_one(start_meter)
     for tenth in range(0, 20, 2):
         await call(meter, live_key)
-        await meter._rates.report(tenth / 10)
-    assert (meter._rates.told, meter._rates.heard, await rows(tables)) == (2, 0, 2)
+        await meter.rates.report(tenth / 10)
+    assert (meter.rates.told, meter.rates.heard, await rows(tables)) == (2, 0, 2)
 
 
 async def test_process_without_calls_asks_nothing_but_listens_a_while_after_the_last(
@@ -131,18 +131,18 @@ async def test_process_without_calls_asks_nothing_but_listens_a_while_after_the_
 ) -> None:
     meter = await start_one(start_meter)
     asked = []
-    ask_line = meter._rates._line.ask
+    ask_line = meter.rates._line.ask
 
     async def ask_and_note(*args: Any, **options: Any) -> Any:
         asked.append(args)
         return await ask_line(*args, **options)
 
-    monkeypatch.setattr(meter._rates._line, "ask", ask_and_note)
-    await meter._rates.report(0.0)
+    monkeypatch.setattr(meter.rates._line, "ask", ask_and_note)
+    await meter.rates.report(0.0)
     assert len(asked) == 0
     await call(meter, live_key)
     for now in (1.0, 2.0, 10.0, 12.0):
-        await meter._rates.report(now)
+        await meter.rates.report(now)
     assert len(asked) == 3
 
 
@@ -151,11 +151,11 @@ async def test_key_that_calls_little_is_told_of_when_it_adds_up(
 ) -> None:
     meter = await start_one(start_meter, rate=100)
     await call(meter, live_key)
-    await meter._rates.report(0.0)
-    assert meter._rates.told == 0
+    await meter.rates.report(0.0)
+    assert meter.rates.told == 0
     await call(meter, live_key)
-    await meter._rates.report(0.2)
-    assert meter._rates.told == 1
+    await meter.rates.report(0.2)
+    assert meter.rates.told == 1
 
 
 async def test_old_reports_are_deleted(
@@ -168,14 +168,14 @@ async def test_old_reports_are_deleted(
     )
     for meter in (here, there):
         await call(meter, live_key)
-        await meter._rates.report(0.2)
+        await meter.rates.report(0.2)
     assert await rows(tables) == 2
     await tables.execute(
         'UPDATE latchkey."RateReport" SET "reportedAt" = "reportedAt" - interval \'1 hour\''
     )
     late = await start_one(start_meter)  # those of processes that are no more
     await call(late, live_key)
-    await late._rates.report(0.0)
+    await late.rates.report(0.0)
     assert await rows(tables) == 1
 
 
@@ -196,15 +196,15 @@ async def test_database_that_is_away_leaves_each_process_its_own_limit(
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_one(start_meter, url=proxy.url)
         await call(meter, live_key)
-        await meter._rates.report(time.monotonic())
+        await meter.rates.report(time.monotonic())
         proxy.go_away()
         bucket_of(meter, live_key).taken = 7
         with pytest.raises(DatabaseUnavailable):
-            await meter._rates.report(time.monotonic())
+            await meter.rates.report(time.monotonic())
         assert bucket_of(meter, live_key).taken == 0  # what is old news is not told later
         monkeypatch.setattr(rates, "REPORT_SECONDS", 0.01)
         monkeypatch.setattr(rates, "_MOST_SECONDS", 0.01)
-        looping = asyncio.create_task(meter._rates._report_for_ever())
+        looping = asyncio.create_task(meter.rates._report_for_ever())
         async with asyncio.timeout(10):
             while not said_by_us():  # noqa: ASYNC110  # it can only be asked
                 await asyncio.sleep(0.01)
