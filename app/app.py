@@ -7,6 +7,7 @@ from app.api.cookies import session_cookie_name
 from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
+from app.api.metrics import make_metrics
 from app.api.origin import OriginGuard
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
@@ -38,4 +39,5 @@ def make_portal() -> ASGIApp:
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
     resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
-    return Front(meter, OriginGuard(app(), settings), resources=resources)
+    metrics = make_metrics(meter, settings)
+    return Front(meter, OriginGuard(app(), settings), metrics=metrics, resources=resources)

@@ -123,7 +123,7 @@ class Exchange(RequestResponseCycle):
                 self.logger.error("Exception in ASGI application\n", exc_info=failure)
         elif failure is not None or not self.response_complete:
             await super().run_asgi(_ending(failure))
-        self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]  # a task runs this
+        self._tasks.discard(asyncio.current_task())
 
 
 class _News:

@@ -9,20 +9,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.errors import LatchkeyError
 
 METERED_PREFIX = "/api/v1/"
+METRICS_PATH = "/metrics"
 Resource = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Front:
-    """Sends `/api/v1/…` to `meter`, everything else to `rest`.
+    """Sends `/api/v1/…` to `meter`, `/metrics` to `metrics`, everything else to `rest`.
 
     `resources` are entered before `rest` starts and left after it has stopped, in reverse
     order: the recorder drains after the last request, and before the database goes. One that
     cannot be entered stops the start.
     """
 
-    def __init__(self, meter: ASGIApp, rest: ASGIApp, *, resources: Sequence[Resource] = ()):
+    def __init__(
+        self,
+        meter: ASGIApp,
+        rest: ASGIApp,
+        *,
+        metrics: ASGIApp | None = None,
+        resources: Sequence[Resource] = (),
+    ):
         self._meter = meter
         self._rest = rest
+        self._metrics = metrics or rest
         self._resources = resources
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -31,6 +40,8 @@ class Front:
             return self._meter(scope, receive, send)
         if scope["type"] == "lifespan":
             return self._live(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == METRICS_PATH:
+            return self._metrics(scope, receive, send)
         return self._rest(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:

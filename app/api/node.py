@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
+from app.api.metrics import make_metrics
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
 from app.metering.build import build_meter
@@ -17,4 +18,4 @@ def make_node() -> ASGIApp:
     meter = build_meter(settings)
     rest = make_http(with_portal=False)
     resources = [released_database, months_ahead, running(meter), settled_memory]
-    return Front(meter, rest, resources=resources)
+    return Front(meter, rest, metrics=make_metrics(meter, settings), resources=resources)

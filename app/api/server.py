@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from app.api.exchange import Exchange
+from app.api.flow import ReadingClock
 from app.api.front import METERED_PREFIX
 from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
 from app.core.ids import new_call_id
@@ -49,6 +50,9 @@ BODY_SECONDS = 20.0
 
 BODY_BYTES_A_SECOND = 4096
 
+PAUSED_SECONDS = 1.0
+"""Between two looks at whether a connection that we do not read is read again."""
+
 UNREAD_SECONDS = 60.0
 """How long a client may leave an answer unread that is more than the network holds."""
 
@@ -66,13 +70,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     What is no HTTP, too long or too slow gets a problem and the connection's end. Requests that
     came before it are answered first, in order. An ordinary request, which comes in one piece,
-    starts no timer, and its end only the first of a connection: that one is put off.
+    starts no timer, and its end only the first of a connection, which is put off. Time in which
+    we do not read is not the client's.
 
     Trailers (RFC 9110, 6.5.1) uvicorn puts among the headers, where they would pass for what a
     proxy before us has checked or added, such as the last entry of `X-Forwarded-For`.
     A client that closes its sending side counts as gone, as one that closed both.
     """
 
+    flow: ReadingClock
     _in_head = True  # or before one
     _is_over = False
     _is_replay = False
@@ -91,6 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn
         """A client connects; it has HEAD_SECONDS to send something."""
         super().connection_made(transport)
+        self.flow = ReadingClock(transport, self.loop)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(TooManyConnections())
         else:
@@ -261,8 +268,8 @@ class HttpProtocol(HttpToolsProtocol):
             if self._is_endless():
                 return
         else:  # of what came with its beginning, most may be that of requests before it
-            self._begun_at = self.loop.time()
-        due_at = self._due_at()
+            self._begun_at = self.flow.time()
+        due_at = self.loop.time() + self._seconds_left()
         if self._pace is None or self._pace.when() > due_at:
             if self._pace is not None:
                 self._pace.cancel()
@@ -279,21 +286,23 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
         return is_endless
 
-    def _due_at(self) -> float:
+    def _seconds_left(self) -> float:
+        """Until it is too slow, of time in which we read."""
+        seconds = self._begun_at - self.flow.time()
         if self._in_head:
-            return self._begun_at + HEAD_SECONDS
-        return self._begun_at + BODY_SECONDS + self._open_bytes / BODY_BYTES_A_SECOND
+            return seconds + HEAD_SECONDS
+        return seconds + BODY_SECONDS + self._open_bytes / BODY_BYTES_A_SECOND
 
     def _check_pace(self) -> None:
         self._pace = None
         is_open = self._in_head or self.cycle.more_body
         if self._is_over or self.transport.is_closing() or not is_open:
             return
-        now = self.loop.time()
-        if self.flow.read_paused:  # it is us who do not read
-            self._begun_at = now
-        if self._due_at() > now:
-            self._pace = self.loop.call_at(self._due_at(), self._check_pace)
+        seconds = self._seconds_left()
+        if self.flow.read_paused:
+            self._pace = self.loop.call_later(max(seconds, PAUSED_SECONDS), self._check_pace)
+        elif seconds > 0:
+            self._pace = self.loop.call_later(seconds, self._check_pace)
         elif not self._read_bytes:
             self.transport.close()  # nothing was asked, so nothing is answered
         else:

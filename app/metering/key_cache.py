@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from itertools import islice
 from weakref import WeakValueDictionary
@@ -145,6 +145,19 @@ class KeyCache:
                 for grant in self._grants.values()
                 if value in {grant.quota.scope_id, grant.owner_id}
             )
+
+    @property
+    def count(self) -> int:
+        """How many keys are remembered."""
+        return len(self._grants)
+
+    def in_use(self) -> Collection[tuple[bytes, Grant]]:
+        """The grants that were used lately, by SHA-256."""
+        return self._in_use.items()
+
+    def cached(self, digest: bytes) -> Grant | None:
+        """The grant of this SHA-256, whether or not what is known of it is fresh."""
+        return self._grants.get(digest)
 
     def learn_total(self, scope_id: str, starts: str, total: int, asked_at: float) -> None:
         """A period's units as the database has them, asked for at this monotonic moment."""

@@ -4,8 +4,11 @@ Units are exact in one process: they are reserved against the known total before
 settled when the row is committed. Several nodes learn of each other with each flush and each
 re-check, so together they pass a limit by no more than what is in flight in the others.
 The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
-Requests per second are counted in each process: with n processes a key gets up to n times as
-many, if its requests reach all of them. Both limits let the first second's burst through at once.
+Requests per second have a bucket in each process, which is debited by what the others let in
+(`app.metering.rates`). So in any T seconds all processes together let in no more than T + 1
+seconds' requests, and what the others let in before they told: a fifth of a second's in the
+long run, but a second's burst of each other process whose bucket was full. That is made up for
+afterwards, by up to DEBT_SECONDS without any, and no longer.
 """
 
 import math
@@ -17,6 +20,9 @@ from app.billing.plans import FREE, Plans
 from app.metering.problems import QuotaExceeded, RateLimited
 
 _SECONDS_A_MONTH = 30 * 24 * 3600
+
+DEBT_SECONDS = 2.0
+"""How long a bucket needs at most to be empty again, whatever other processes let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +105,18 @@ class Quota:
 
 
 class Bucket:
-    """A token bucket: one second's requests at most, filled steadily."""
+    """A token bucket: one second's requests at most, filled steadily.
 
-    __slots__ = ("_filled_at", "tokens")
+    Below zero when other processes let in more than there was.
+    """
+
+    __slots__ = ("_filled_at", "taken", "tokens")
 
     def __init__(self) -> None:
         self.tokens = math.inf  # full, whatever the rate
         self._filled_at = 0.0
+        self.taken = 0
+        """How many were taken here of which other processes have not been told."""
 
     def take(self, rate: int, now: float) -> None:
         """Take a token at this moment of the monotonic clock. Raises RateLimited."""
@@ -115,11 +126,19 @@ class Bucket:
             self.tokens = tokens
             raise RateLimited((1 - tokens) / rate)
         self.tokens = tokens - 1
+        self.taken += 1
 
     def put_back(self) -> None:
         """The token that was just taken was not needed."""
         self.tokens += 1
+        self.taken -= 1
+
+    def debit(self, count: int, rate: int, now: float) -> None:
+        """So many were taken in other processes, as is heard at this moment."""
+        tokens = min(float(rate), self.tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        self.tokens = max(tokens - count, -DEBT_SECONDS * rate)
 
     def left(self, rate: int) -> int:
         """Whole tokens that were left after the last one was taken."""
-        return int(min(self.tokens, rate))
+        return max(0, int(min(self.tokens, rate)))

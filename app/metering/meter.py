@@ -33,6 +33,7 @@ from app.metering.listener import Listener
 from app.metering.once import Once
 from app.metering.own.routes import OwnRoutes
 from app.metering.problems import BodyTooLarge, ClientGone, InternalError
+from app.metering.rates import Rates
 from app.metering.recorder import PLACES, Recorder
 from app.metering.redaction import Mode
 from app.metering.routes import Routes
@@ -85,6 +86,7 @@ class Meter:
         self.recorder = Recorder(self.clock, places=places, seconds=database_seconds)
         self.once = Once(self.recorder, seconds=database_seconds)
         self._listener = Listener(self.keys.forget)
+        self.rates = Rates(self.keys, seconds=database_seconds)
         self._chores = Chores(self.recorder, seconds=database_seconds)
         self._admission = Admission(
             self.clock, self.keys, self._chores, trusted_proxy_hops=trusted_proxy_hops
@@ -110,6 +112,7 @@ class Meter:
             self.once.open(url, cipher)
         self._listener.open(direct_url)
         self._chores.open(url)
+        self.rates.open(url)
         self._own.open(url)
         self.recorder.open(url)
 
@@ -122,6 +125,7 @@ class Meter:
         await self._lifespan.stop()
         await self._listener.close()
         self._own.close()
+        await self.rates.close()
         await self._chores.close()
         await self.keys.close()
 

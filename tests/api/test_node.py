@@ -32,6 +32,7 @@ async def test_node_has_calls_and_health_and_no_portal(levels, database_url):
     async with served(node.make_node()) as client:
         assert (await client.post("/api/v1/screen", json={})).status_code == 401
         assert (await client.get("/readyz")).status_code == 200
+        assert "latchkey_calls_recorded_total 0.0" in (await client.get("/metrics")).text
         for path in ("/", "/dev/mail", "/auth/email/confirm"):
             assert (await client.get(path)).status_code == 404
     await database.dispose()

@@ -127,14 +127,14 @@ async def test_slow_body_of_another_route_is_a_client_that_has_gone(
 async def test_body_has_a_second_more_for_what_has_come(
     app: App, url: str, bound: Callable[..., None]
 ) -> None:
-    bound(BODY_SECONDS=0.3, BODY_BYTES_A_SECOND=10)
+    bound(BODY_SECONDS=0.3, BODY_BYTES_A_SECOND=4)
     body = 20 * b"x"
     whole = request_bytes(None, target="/api/v1/x", body=body)
     async with connected(url) as connection:
         await connection.send(whole[:-20])
         for at in range(20):
             await connection.send(body[at : at + 1])
-            await asyncio.sleep(0.05)  # a second in all, at twice the least pace
+            await asyncio.sleep(0.05)  # a second in all, at five times the least pace
         answer = await connection.answer()
         assert answer is not None
         assert answer.body == body
@@ -153,6 +153,24 @@ async def test_request_that_waits_for_its_turn_is_not_too_slow(
         await connection.send(two[-5:])
         app.may_answer.set()
         answers = [await connection.answer() for _ in range(2)]
+    assert [answer.status for answer in answers if answer] == [200, 200]
+    assert app.faults == [None, None]
+
+
+async def test_time_in_which_a_connection_is_not_read_is_not_the_clients(
+    app: App, url: str, bound: Callable[..., None]
+) -> None:
+    bound(BODY_SECONDS=1.0)
+    app.may_answer.clear()
+    two = 2 * request_bytes(None, target="/api/v1/x")
+    async with connected(url) as connection:
+        await connection.send(two[:-5])
+        await asyncio.sleep(1.8)
+        app.may_answer.set()
+        first = await connection.answer()
+        await asyncio.sleep(0.5)  # of the second that it has from now on
+        await connection.send(two[-5:])
+        answers = [first, await connection.answer()]
     assert [answer.status for answer in answers if answer] == [200, 200]
     assert app.faults == [None, None]
 

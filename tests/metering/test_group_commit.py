@@ -57,7 +57,7 @@ async def test_kind_without_an_end_keeps_no_other_waiting(database_url: str) -> 
     commit.open(database_url)
     commit.write(endless, 1)
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             for number in range(5):
                 await commit.write(other, number)
     finally:

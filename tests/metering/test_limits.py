@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.metering.asgi import Receive, Scope, Send
-from app.metering.limits import Bucket, Quota
+from app.metering.limits import DEBT_SECONDS, Bucket, Quota
 from app.metering.problems import QuotaExceeded, RateLimited
 from tests.factories import make_subscription, make_user
 from tests.metering.apps import App, answering, body, start
@@ -140,6 +140,33 @@ def test_bucket_lets_a_seconds_burst_through_and_then_the_rate() -> None:
     bucket.take(5, 100.2)
     with pytest.raises(RateLimited):
         bucket.take(5, 100.3)
+
+
+def test_bucket_is_debited_by_what_others_took_and_owes_it_for_a_bounded_time() -> None:
+    bucket = Bucket()
+    bucket.debit(3, 5, 100.0)
+    for _ in range(2):
+        bucket.take(5, 100.0)
+    with pytest.raises(RateLimited):
+        bucket.take(5, 100.0)
+    bucket.debit(5, 5, 100.0)
+    assert bucket.left(5) == 0
+    with pytest.raises(RateLimited):
+        bucket.take(5, 101.1)
+    bucket.take(5, 101.2)  # a second's debt, and one more
+    bucket.debit(1000, 5, 102.0)
+    with pytest.raises(RateLimited) as refusal:
+        bucket.take(5, 102.0 + DEBT_SECONDS)
+    assert refusal.value.headers["retry-after"] == "1"
+    bucket.take(5, 102.0 + DEBT_SECONDS + 0.2)
+
+
+def test_token_that_was_put_back_is_told_to_nobody() -> None:
+    bucket = Bucket()
+    bucket.take(5, 100.0)
+    bucket.take(5, 100.0)
+    bucket.put_back()
+    assert bucket.taken == 1
 
 
 def test_quota_does_not_believe_older_news() -> None:

@@ -246,7 +246,7 @@ async def test_connection_that_is_not_taken_is_a_timeout() -> None:
 
 async def test_full_upstream_is_waited_for_boundedly(upstream: UpstreamServer) -> None:
     upstream.respond = silence
-    proxy = proxy_to(upstream.url, connect=0.05, connections=1)
+    proxy = proxy_to(upstream.url, connect=0.5, connections=1)
     first = asyncio.create_task(ask(proxy, path=PATH))
     await asyncio.wait_for(upstream.asked.wait(), 10)
     reply = await ask(proxy, path=PATH)

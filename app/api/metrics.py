@@ -1,0 +1,47 @@
+"""`/metrics`: for this machine, and for holders of a root key."""
+
+from ipaddress import ip_address
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.core.settings import Settings
+from app.metering.address import client_address
+from app.metering.meter import Meter
+from app.metering.metrics import Figures, exposition
+from app.metering.own.http import route, with_id
+from app.metering.own.root_keys import require_root_key
+
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for"})
+
+
+def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
+    """The ASGI app that answers with the figures of this process's meter."""
+    figures = Figures(meter)
+
+    async def answer(scope: Scope, _: Receive, send: Send, request_id: str) -> None:
+        if not _is_from_here(scope, settings.trusted_proxy_hops):
+            require_root_key(scope, settings.root_key_digests)
+        body = exposition(figures)
+        headers = [
+            (b"content-type", CONTENT_TYPE_LATEST.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+        ]
+        send = with_id(send, request_id)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})
+
+    return route(answer, "GET", "HEAD")
+
+
+def _is_from_here(scope: Scope, trusted_hops: int) -> bool:
+    """Whether this machine asks: not through a proxy on it that nobody said to trust."""
+    if trusted_hops == 0 and any(name in _FORWARDED for name, _ in scope["headers"]):
+        return False
+    try:
+        found = ip_address(client_address(scope, trusted_hops) or "")
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
