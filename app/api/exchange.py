@@ -40,6 +40,8 @@ class Exchange(RequestResponseCycle):
     response_complete = False
     chunked_encoding: bool | None = None
     expected_content_length = 0
+    task: asyncio.Task[None] | None = None
+    """What runs the app."""
 
     def __init__(self, protocol: HttpToolsProtocol, scope: HTTPScope, *, keep_alive: bool) -> None:
         """What uvicorn's has, but what is the same at the start of each is the class's."""
@@ -123,7 +125,8 @@ class Exchange(RequestResponseCycle):
                 self.logger.error("Exception in ASGI application\n", exc_info=failure)
         elif failure is not None or not self.response_complete:
             await super().run_asgi(_ending(failure))
-        self._tasks.discard(asyncio.current_task())
+        if self.task is not None:
+            self._tasks.discard(self.task)
 
 
 class _News:

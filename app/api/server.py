@@ -201,7 +201,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self.tasks.add(self.loop.create_task(cycle.run_asgi(app)))
+        task = self.loop.create_task(cycle.run_asgi(app))
+        cycle.task = task  # type: ignore[attr-defined]  # an Exchange, which leaves the set itself
+        self.tasks.add(task)
 
     def _begin_exchange(self) -> None:
         """Run the app for the request whose head is complete, or let it wait for its turn."""
