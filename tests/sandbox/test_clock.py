@@ -1,5 +1,6 @@
 """The sandbox's clock, and Stripe's test clocks: histories, and that they stay apart."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ async def events_retell_the_subscription(stage: Stage, subscription_id: str) -> 
     ]
     present = await stage.v1.subscriptions.retrieve_async(subscription_id)
     assert events[-1]["data"]["object"] == present.to_dict()
-    for before, after in zip(events, events[1:], strict=False):
+    for before, after in pairwise(events):
         for name, old in after["data"].get("previous_attributes", {}).items():
             if not isinstance(old, dict):
                 assert before["data"]["object"][name] == old
