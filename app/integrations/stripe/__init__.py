@@ -1,0 +1,1 @@
+"""Stripe: a thin gateway around its own client, and its failures by name."""
