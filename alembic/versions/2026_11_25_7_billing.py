@@ -7,7 +7,7 @@ cache, the periods and the pages all ask it.
 from alembic import op
 
 revision = "2026_11_25_7"
-down_revision = "2026_11_25_5"
+down_revision = "2026_11_25_6"
 branch_labels = None
 depends_on = None
 
@@ -17,6 +17,7 @@ CREATE TABLE latchkey."BillingAccount" (
     tier text NOT NULL DEFAULT 'free',
     "unpaidSince" timestamp(3),
     "unpaidInvoiceId" text,
+    "isOver" boolean NOT NULL DEFAULT false,
     "customerAskedAt" timestamp(3),
     "trialGivenAt" timestamp(3),
     acts integer NOT NULL DEFAULT 0,
@@ -56,13 +57,14 @@ ON latchkey."BillingNotice" ("userId", occasion);
 
 ACCESS = """
 CREATE FUNCTION latchkey.plan_until(
-    status text, period_start timestamp, period_end timestamp, unpaid_since timestamp,
-    changed_at timestamp
+    status text, period_start timestamp, period_end timestamp, changed_at timestamp,
+    unpaid_since timestamp, is_over boolean
 ) RETURNS timestamp LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN status IN ('active', 'trialing') THEN 'infinity'::timestamp
     WHEN status = 'past_due' THEN coalesce(unpaid_since, period_start, changed_at) + interval '7 days'
-    WHEN status = 'canceled' AND unpaid_since IS NULL THEN coalesce(period_end, '-infinity')
+    WHEN status = 'canceled' AND unpaid_since IS NULL AND is_over IS NOT TRUE
+        THEN coalesce(period_end, '-infinity')
     ELSE '-infinity'::timestamp
 END;
 COMMENT ON FUNCTION latchkey.plan_until IS
@@ -81,13 +83,13 @@ RETURN coalesce(
     (SELECT bought."currentPeriodStart" FROM public."Subscription" AS bought
      LEFT JOIN latchkey."BillingAccount" AS billed ON billed."userId" = bought."userId"
      WHERE bought."userId" = user_id AND at < latchkey.plan_until(bought.status,
-        bought."currentPeriodStart", bought."currentPeriodEnd", billed."unpaidSince",
-        bought."updatedAt")),
+        bought."currentPeriodStart", bought."currentPeriodEnd", bought."updatedAt",
+        billed."unpaidSince", billed."isOver")),
     date_trunc('month', at)
 );
 
 CREATE TRIGGER latchkey_notify
-AFTER INSERT OR DELETE OR UPDATE OF "unpaidSince" ON latchkey."BillingAccount" FOR EACH ROW
+AFTER INSERT OR DELETE OR UPDATE OF "unpaidSince", "isOver" ON latchkey."BillingAccount" FOR EACH ROW
 EXECUTE FUNCTION latchkey.notify_authority('scope', 'userId');
 """
 
