@@ -6,7 +6,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from app import cli_billing
 from app.api.workers import run_server
 from app.core import database, embedded, migrations
 from app.core.crypto import sha256_hex
@@ -43,6 +44,7 @@ keys = typer.Typer(
 cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
+cli.add_typer(cli_billing.billing, name="billing")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 
@@ -146,6 +148,20 @@ def verify(
     with _database(settings, migrate=settings.database_url is None):
         try:
             lines, code = asyncio.run(verify_command.run(wanted, repair=repair))
+        except LatchkeyError as error:
+            _stop(error.detail)
+        except OperationalError as error:
+            _stop(f"The database failed: {str(error.orig).splitlines()[0]}. Run it again.")
+    typer.echo("\n".join(lines))
+    raise typer.Exit(code)
+
+
+def tell(work: Callable[[], Coroutine[Any, Any, tuple[Sequence[str], int]]]) -> NoReturn:
+    """Run a command that needs the database, print its lines, and leave with its code."""
+    settings = _settings()
+    with _database(settings, migrate=settings.database_url is None):
+        try:
+            lines, code = asyncio.run(work())
         except LatchkeyError as error:
             _stop(error.detail)
         except OperationalError as error:
