@@ -8,7 +8,7 @@ that commits late, and none is taken twice.
 from alembic import op
 
 revision = "2026_11_25_8"
-down_revision = "2026_11_25_5"
+down_revision = "2026_11_25_7"
 branch_labels = None
 depends_on = None
 
