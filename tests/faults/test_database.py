@@ -71,7 +71,7 @@ async def test_lost_answers_to_commits_lose_and_double_nothing(
         async with Callers([api.url], keys) as callers:
             for _ in range(TIMES):
                 await callers.some_answers()
-                proxy.lose_answers_to("record_calls", times=1)
+                proxy.lose_answers_to("write_calls", times=1)
                 back.append(await callers.seconds_until_served())
         await api.stop()
         assert proxy.answers_lost == TIMES

@@ -54,7 +54,7 @@ async def test_lost_answer_to_a_commit_counts_once(
 ) -> None:
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_meter(answering(), proxy.url)
-        proxy.lose_answers_to("record_calls", times=3)
+        proxy.lose_answers_to("write_calls", times=3)
         keys = [live_key.secret, trial_key.secret] * 4
         replies = await asyncio.gather(*(ask(meter, key=key) for key in keys))
         assert {reply.status for reply in replies} == {200}

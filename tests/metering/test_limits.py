@@ -81,6 +81,7 @@ async def test_period_of_a_yearly_plan_is_a_month(
         )
     await tables.execute('UPDATE "ApiKeyMetadata" SET "userId" = %s', owner.id)
     await ask(await start_meter(answering()), key=live_key.secret)
+    await tables.usage()  # counts it
     [period] = await tables.execute('SELECT * FROM latchkey."UsagePeriod"')
     assert timedelta(days=12) < datetime.now(UTC) - period["startsAt"].replace(tzinfo=UTC)
     assert period["startsAt"].day == began.day
@@ -158,11 +159,11 @@ def test_quota_does_not_believe_older_news() -> None:
 
 def test_units_given_back_elsewhere_are_believed_of_a_later_statement_only() -> None:
     quota = Quota("scope", "start", 0, ("scope", "start"))
-    quota.settle(10, sent_at=1.0, received=2.0)
+    quota.settle(10, 10, sent_at=1.0, received=2.0)
     quota.learned_at = 4.0
-    quota.settle(7, sent_at=3.0, received=5.0)  # on its way while the database was asked
+    quota.settle(7, 0, sent_at=3.0, received=5.0)  # on its way while the database was asked
     assert quota.total == 10
-    quota.settle(7, sent_at=5.0, received=6.0)
+    quota.settle(7, 0, sent_at=5.0, received=6.0)
     assert quota.total == 7
     quota.reserve(1, 10, now_ms=0)
     quota.learn(5, asked_at=5.5)

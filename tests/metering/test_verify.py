@@ -292,7 +292,7 @@ async def test_unconfirmed_call_is_503_under_the_id_of_its_row(
 ) -> None:
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_service(start_meter, proxy.url, database_seconds=0.5)
-        proxy.lose_answers_to("record_calls", times=1000)
+        proxy.lose_answers_to("write_calls", times=1000)
         question = {"key": live_key.secret, "endpoint": "/a", "method": "GET"}
         reply = await post(meter, VERIFY, question)
         assert (reply.status, reply.json()["code"]) == (503, "recording_unavailable")
