@@ -144,15 +144,15 @@ AS $$
 #variable_conflict use_variable
 BEGIN
     SELECT w.database_ms INTO database_ms
-    FROM (
-        SELECT array_agg(scope_ids[c.scope] ORDER BY c.position) AS scope_ids,
-            array_agg(starts[c.scope] ORDER BY c.position) AS starts,
-            array_agg(true) AS at_once
-        FROM unnest(scopes) WITH ORDINALITY AS c (scope, position)
-    ) AS each, LATERAL latchkey.write_calls(true, node_slot, ids, trial, key_ids, owner_ids,
-        endpoints, methods, statuses, latencies, units, created, request_bodies, response_bodies,
-        each.scope_ids, each.starts, each.at_once) AS w;
-    totals := ARRAY(SELECT latchkey.period_total(s.id, s.starts_at)
+    FROM latchkey.write_calls(true, node_slot, ids, trial, key_ids, owner_ids, endpoints, methods,
+        statuses, latencies, units, created, request_bodies, response_bodies,
+        ARRAY(SELECT scope_ids[c.scope] FROM unnest(scopes) AS c (scope)),
+        ARRAY(SELECT starts[c.scope] FROM unnest(scopes) AS c (scope)),
+        array_fill(true, ARRAY[cardinality(ids)])) AS w;
+    -- In another order than write_calls says them in.
+    totals := ARRAY(
+        SELECT coalesce((SELECT sum(p.units)::bigint FROM latchkey."UsagePeriod" AS p
+            WHERE p."scopeId" = s.id AND p."startsAt" = s.starts_at), 0)
         FROM unnest(scope_ids, starts) WITH ORDINALITY AS s (id, starts_at, position)
         ORDER BY position);
 END
