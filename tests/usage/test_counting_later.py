@@ -18,6 +18,7 @@ SUMS = """
 USED = (
     """SELECT latchkey.period_used('user-1', latchkey.period_start('user-1', now()::timestamp))"""
 )
+EVER = "ARRAY['user-1', 'user-2', 'trial'], '2000-01-01', '3000-01-01'"
 BEFORE_IT = "2026_11_25_5"
 CALLS = [Call(units=3), Call("key-3", status=404, units=0), Call("trial-key", units=2), Call()]
 
@@ -109,6 +110,18 @@ async def test_difference_is_found_and_repaired_while_calls_are_pending(
     assert (await proof(Range())).first == []
     log.fold()
     assert log.execute(SUMS) == [("trial", 2, 3), ("user-1", 3, 5), ("user-2", 1, 0)]
+
+
+@pytest.mark.parametrize("by_hours", [True, False])
+def test_comparison_counts_what_is_pending(log: Log, by_hours: bool) -> None:
+    log.record([Call(), Call("trial-key")])
+    log.write(CALLS, at_once=[False] * 4)
+    compare = f"SELECT add_calls, add_units FROM latchkey.compare_periods({EVER}, %s)"
+    assert log.execute(compare, by_hours) == []
+    log.execute("""UPDATE latchkey."UsagePeriod" SET units = units - 1 WHERE "scopeId" = 'trial'""")
+    assert log.execute(compare, by_hours) == [(0, 1)]
+    assert len(log.execute(f"SELECT 1 FROM latchkey.repair_periods({EVER})")) == 1
+    assert log.execute(compare, by_hours) == []
 
 
 def test_fold_says_that_another_is_at_work(log: Log, database_url: str) -> None:
