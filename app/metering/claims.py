@@ -14,7 +14,8 @@ from cryptography.fernet import MultiFernet
 from app.metering.asgi import Message
 from app.metering.group_commit import DATABASE_SECONDS, GroupCommit, Kind, Result
 from app.metering.kept_answer import HELD_BYTES, MOST_BYTES, Budget, Held, encrypted
-from app.metering.recorder import CallRow, Recorder, by_key, free_reserved, new_slot
+from app.metering.recorder import CallRow, Recorder, free_reserved, new_slot
+from app.metering.sending import Sending
 from app.metering.wire import DatabaseUnavailable, array
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class Claims:
     ) -> None:
         self._recorder = recorder
         self._slot = new_slot()
-        self._sent_at = 0.0
+        self._sending: Sending
         self.budget = Budget(held_bytes)
         self.cipher: MultiFernet
         self._running: set[Claim] = set()
@@ -161,11 +162,12 @@ class Claims:
             await self.extend()
 
     def _record_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
-        self._sent_at = time.monotonic()
-        claims = [row.claim for row in sorted(rows, key=by_key) if row.claim is not None]
+        self._sending = sending = Sending(rows, may_count_later=False)
+        claims = [row.claim for row in sending.rows if row.claim is not None]
         return [
             self._slot,
-            *self._recorder.call_params(rows)[1:],
+            *sending.columns(),
+            *sending.positions(),
             _bytes_array([claim.digest for claim in claims]),
             _bytes_array([claim.fingerprint for claim in claims]),
             # A token is made of letters, digits, "-", "_" and "=".
@@ -173,8 +175,9 @@ class Claims:
             b"%d" % KEPT_SECONDS,
         ]
 
-    def _recorded(self, rows: Sequence[CallRow], result: Result) -> None:
-        self._recorder.settle_units(rows, result, self._sent_at, time.monotonic())
+    def _recorded(self, _: Sequence[CallRow], result: Result) -> None:
+        received = time.monotonic()
+        self._recorder.settle_units(self._sending, result, received, is_again=False)
 
 
 def _claim_params(claims: Sequence[Claim]) -> list[bytes | None]:

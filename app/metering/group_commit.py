@@ -27,6 +27,7 @@ _LONGEST_PAUSE_SECONDS = 0.25
 # Refusals that time cures: serialisation, deadlock, lock timeout, cancelled, no room, shutting
 # down, read-only after a failover.
 _PASSING = ("40", "55P03", "57", "53", "08", "25006")
+_IS_THERE = "23505"
 
 RowT = TypeVar("RowT")
 Result = pq.abc.PGresult
@@ -47,12 +48,18 @@ class Kind(Generic[RowT]):
         written: Callable[[Sequence[RowT], Result], None] | None = None,
         given_up: Callable[[RowT], None] | None = None,
         weight: Callable[[RowT], int] | None = None,
+        *,
+        name: bytes | None = None,
     ) -> None:
+        """`name`: prepare the statement under it on each connection, if the server lets us."""
         self.statement = statement
+        self.name = name
         self.params = params
         self.written = written
         self.given_up = given_up
         self.waiting: list[tuple[RowT, Done, float]] = []
+        self.is_again = False
+        """For `params` and `written`: whether some of these rows may have been written before."""
         self._weight = weight
 
     def take(self) -> Batch:
@@ -76,7 +83,8 @@ class GroupCommit:
     """Writes the rows of some kinds on one connection, one batch at a time.
 
     No timer: under light load a row is a batch of one. A row is given up `seconds` after it
-    came; one that the database refuses is found by halving, and only it fails.
+    came; one that the database refuses is found by halving, and only it fails. A row that is
+    there already, sent as a new one, is sent again as one that may be there.
     """
 
     def __init__(self, kinds: Sequence[Kind[Any]], *, seconds: float = DATABASE_SECONDS) -> None:
@@ -138,14 +146,18 @@ class GroupCommit:
                         await self._write(kind, kind.take())
             self._idle.set()
 
-    async def _write(self, kind: Kind[Any], batch: Batch) -> None:
+    async def _write(self, kind: Kind[Any], batch: Batch, *, is_again: bool = False) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while batch:
+            kind.is_again = is_again
             try:
                 await self._write_once(kind, batch)
             except StatementRefused as refusal:
+                if refusal.sqlstate == _IS_THERE and not is_again:
+                    is_again = True
+                    continue
                 if not refusal.sqlstate.startswith(_PASSING):
-                    await self._part(kind, batch, refusal)
+                    await self._part(kind, batch, refusal, is_again=is_again)
                     return
                 logger.warning("the database could not take a batch yet: %s", refusal)
             except DatabaseUnavailable as error:
@@ -157,6 +169,7 @@ class GroupCommit:
             else:
                 self.is_well = True
                 return
+            is_again = True  # also after a refusal: some say that the outcome is not known
             self.is_well = False
             batch = self._without_overdue(kind, batch)
             if batch:
@@ -167,21 +180,25 @@ class GroupCommit:
     async def _write_once(self, kind: Kind[Any], batch: Batch) -> None:
         rows = [one[0] for one in batch]
         seconds = batch[0][2] - asyncio.get_running_loop().time()  # the oldest comes first
-        result = await self._line.ask(kind.statement, kind.params(rows), seconds=seconds)
+        result = await self._line.ask(
+            kind.statement, kind.params(rows), seconds=seconds, name=kind.name
+        )
         if kind.written is not None:
             _note(kind.written, rows, result)
         # The next batch goes out first: the database works while the news is told.
         asyncio.get_running_loop().call_soon(_tell_all, batch)
 
-    async def _part(self, kind: Kind[Any], batch: Batch, refusal: StatementRefused) -> None:
+    async def _part(
+        self, kind: Kind[Any], batch: Batch, refusal: StatementRefused, *, is_again: bool
+    ) -> None:
         """Some row of the batch is refused: find it, and let only it fail."""
         if len(batch) == 1:
             logger.error("the database refused a row: %s", refusal)
             _give_up(kind, batch, refusal)
             return
         middle = len(batch) // 2
-        await self._write(kind, batch[:middle])
-        await self._write(kind, batch[middle:])
+        await self._write(kind, batch[:middle], is_again=is_again)
+        await self._write(kind, batch[middle:], is_again=is_again)
 
     def _without_overdue(self, kind: Kind[Any], batch: Batch) -> Batch:
         now = asyncio.get_running_loop().time()

@@ -1,8 +1,12 @@
 """How much a key may call: requests per second of the key, units of its account or trial.
 
 Units are exact in one process: they are reserved against the known total before the work, and
-settled when the row is committed. Several nodes learn of each other with each flush and each
-re-check, so together they pass a limit by no more than what is in flight in the others.
+settled when the row is committed. While more than a tenth of them, and more than 1,000, are left,
+processes count into UsagePeriod once a second and learn of each other about two seconds late. From
+there on they learn of each other with each flush, so together they pass a limit by no more than
+what is in flight in the others. (An account that uses up that last tenth within those two seconds
+passes it by what the others wrote in them; so may a key whose tier gives it less than another key
+of the same account, of what the other wrote.)
 The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
 Requests per second have a bucket in each process, which is debited by what the others let in
 (`app.metering.rates`). So in any T seconds all processes together let in no more than T + 1
@@ -20,6 +24,8 @@ from app.billing.plans import FREE, Plans
 from app.metering.problems import QuotaExceeded, RateLimited
 
 _SECONDS_A_MONTH = 30 * 24 * 3600
+_LAST_UNITS, _LAST_SHARE = 1000, 10
+"""The last so many units, and the last tenth, are counted with each batch."""
 
 DEBT_SECONDS = 2.0
 """How long a bucket needs at most to be empty again, whatever other processes let in."""
@@ -32,6 +38,8 @@ class Terms:
     units: int
     requests_per_second: int
     policy: bytes
+    later_below: int
+    """Units used up to which a call may be counted a moment later."""
 
 
 def make_terms(plans: Callable[[], Plans], tier_id: str, *, is_trial: bool) -> Terms:
@@ -44,7 +52,8 @@ def make_terms(plans: Callable[[], Plans], tier_id: str, *, is_trial: bool) -> T
     rate = tier.requests_per_second
     units = known.trials.units if is_trial else tier.units_per_month
     window = b"" if is_trial else b";w=%d" % _SECONDS_A_MONTH
-    return Terms(units, rate, b'"requests";q=%d;w=1, "units";q=%d%b' % (rate, units, window))
+    policy = b'"requests";q=%d;w=1, "units";q=%d%b' % (rate, units, window)
+    return Terms(units, rate, policy, units - max(_LAST_UNITS, units // _LAST_SHARE))
 
 
 class Quota:
@@ -53,6 +62,7 @@ class Quota:
     __slots__ = (
         "__weakref__",
         "ends_ms",
+        "later_at",
         "learned_at",
         "reserved",
         "scope_element",
@@ -61,6 +71,7 @@ class Quota:
         "starts_element",
         "starts_text",
         "total",
+        "whole_at",
     )
 
     def __init__(self, scope_id: str, starts_text: str, ends_ms: int, elements: tuple[str, str]):
@@ -71,22 +82,43 @@ class Quota:
         self.scope_element, self.starts_element = elements
         self.total = 0
         self.reserved = 0
-        self.settled_at = self.learned_at = 0.0
+        self.settled_at = self.learned_at = self.later_at = 0.0
+        self.whole_at = 0.0
+        """From when on the database's total holds all that was counted later here; or never."""
 
     def learn(self, total: int, asked_at: float) -> None:
         """The database's total, asked for at this moment of the monotonic clock.
 
-        A smaller one than is known is older news, unless nothing was settled here since: then
-        units were given back.
+        A smaller one than is known is older news, unless nothing was settled here since, and
+        nothing is left that it does not hold yet: then units were given back.
         """
-        if total >= self.total or self.settled_at < asked_at:
+        if total >= self.total or max(self.settled_at, self.whole_at) < asked_at:
             self.total = total
         self.learned_at = time.monotonic()
 
-    def settle(self, total: int, sent_at: float, received: float) -> None:
-        """The total after calls of ours were written, in a statement sent and answered then."""
-        self.total = total if sent_at > self.learned_at else max(self.total, total)
+    def settle(self, total: int, units: int, sent_at: float, received: float) -> None:
+        """The total after calls of ours, of so many units, were written and counted at once.
+
+        In a statement sent and answered at these moments.
+        """
+        if sent_at <= self.whole_at:
+            self.total = max(self.total + units, total)
+        else:
+            self.total = total if sent_at > self.learned_at else max(self.total, total)
         self.settled_at = received
+
+    def settle_later(self, units: int, received: float) -> None:
+        """Calls of ours, of so many units, were written, and are counted when they are folded."""
+        self.total += units
+        self.settled_at = self.later_at = received
+        self.whole_at = math.inf
+
+    def note_fold(self, began: float, ended: float) -> bool:
+        """Whether all that was counted later here is folded, now that this fold is done."""
+        if self.later_at >= began:
+            return False
+        self.whole_at = ended
+        return True
 
     def reserve(self, units: int, limit: int, now_ms: int) -> None:
         """Keep so many more units for a call. Raises QuotaExceeded; 0 units always fit."""

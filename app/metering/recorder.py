@@ -4,15 +4,17 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.core.crypto import sha256_hex
 from app.metering.clock import DatabaseClock
 from app.metering.grants import Grant
 from app.metering.group_commit import DATABASE_SECONDS, Done, GroupCommit, Kind, Result
 from app.metering.limits import Quota
 from app.metering.problems import RecordingUnavailable
-from app.metering.wire import DatabaseUnavailable, array, element
+from app.metering.sending import Sending
+from app.metering.wire import DatabaseUnavailable, array
 
 if TYPE_CHECKING:
     from app.metering.claims import Claim
@@ -27,9 +29,12 @@ _SLOTS = 8
 """Over how many rows of UsagePeriod the processes spread, so as not to wait for each other."""
 
 _RECORD = (
-    b"SELECT * FROM latchkey.record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-    b"$14, $15, $16)"
+    b"SELECT * FROM latchkey.write_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+    b"$14, $15, $16, $17)"
 )
+_RECORD_NAME = f"write_calls_{sha256_hex(_RECORD.decode())[:16]}".encode()
+"""Of this very statement: another release, behind the same pooler, may have another."""
+
 _SETTLE = b"SELECT latchkey.settle_calls($1, $2, $3, $4)"
 _REPEAT = b"SELECT latchkey.repeat_calls($1, $2)"
 
@@ -89,18 +94,22 @@ class Recorder:
         self._places = places
         self._share = max(1, places // _SHARE)
         self._slot = new_slot()
-        self._sent_at = 0.0
+        self._sending: Sending
         self._is_open = False
         self._taken = 0
         self._none_taken = asyncio.Event()
         self._none_taken.set()
         self._later: set[asyncio.Future[None]] = set()
-        self._calls: Kind[CallRow] = Kind(_RECORD, self._params, self._written, free_reserved)
+        self._calls: Kind[CallRow] = Kind(
+            _RECORD, self._params, self._written, free_reserved, name=_RECORD_NAME
+        )
         self._settled: Kind[Settled] = Kind(_SETTLE, _settled_params)
         self._repeated: Kind[Repeated] = Kind(_REPEAT, _repeated_params)
         self._commit = GroupCommit([self._calls, self._settled, self._repeated], seconds=seconds)
         self.recorded = 0
         """How many calls this process has committed."""
+        self.later: set[Quota] = set()
+        """The quotas whose total, in the database, lacks calls that are counted later."""
 
     def open(self, url: str) -> None:
         """From now on places are given."""
@@ -192,56 +201,22 @@ class Recorder:
         await self._commit.close()
 
     def _params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
-        self._sent_at = time.monotonic()
-        return self.call_params(rows)
+        self._sending = sending = Sending(rows, may_count_later=True)
+        is_again = b"t" if self._calls.is_again else b"f"
+        return [is_again, self._slot, *sending.columns(), *sending.periods()]
 
-    def call_params(self, rows: Sequence[CallRow]) -> list[bytes | None]:
-        """The parameters of `latchkey.record_calls`, in the order of `by_key`."""
-        # Sorted, so that batches of two nodes never wait for each other's keys crosswise.
-        rows = sorted(rows, key=by_key)
-        ids, grants, quotas, endpoints, methods, *numbers, requests, answers, _ = zip(
-            *rows, strict=True
-        )
-        statuses, latencies, units, created, _ = numbers
-        ordered = _in_order(quotas)
-        positions = {quota: position for position, quota in enumerate(ordered, 1)}
-        return [
-            self._slot,
-            array(ids),
-            array(["t" if grant.is_trial else "f" for grant in grants]),
-            array([grant.key_element for grant in grants]),
-            array([grant.owner_element for grant in grants]),
-            array([_element(endpoint) for endpoint in endpoints]),
-            array([_element(method) for method in methods]),
-            array(map(str, statuses)),
-            array(map(str, latencies)),
-            array(map(str, units)),
-            array(map(str, created)),
-            _bodies(requests),
-            _bodies(answers),
-            array([str(positions[quota]) for quota in quotas]),
-            array([quota.scope_element for quota in ordered]),
-            array([quota.starts_element for quota in ordered]),
-        ]
-
-    def _written(self, rows: Sequence[CallRow], result: Result) -> None:
+    def _written(self, _: Sequence[CallRow], result: Result) -> None:
         received = time.monotonic()
-        self._clock.observe(int(result.get_value(0, 0) or 0), self._sent_at, received)
-        self.settle_units(rows, result, self._sent_at, received)
+        sending = self._sending
+        self._clock.observe(int(result.get_value(0, 0) or 0), sending.sent_at, received)
+        self.settle_units(sending, result, received, is_again=self._calls.is_again)
 
     def settle_units(
-        self, rows: Sequence[CallRow], result: Result, sent_at: float, received: float
+        self, sending: Sending, result: Result, received: float, *, is_again: bool
     ) -> None:
-        """They are committed, in a statement sent and answered at these moments.
-
-        Free what was reserved, and learn the totals of all nodes.
-        """
-        for row in rows:
-            row.quota.reserved -= row.reserved
-        totals = (result.get_value(0, 1) or b"{}")[1:-1].split(b",")
-        for quota, total in zip(_in_order(row.quota for row in rows), totals, strict=True):
-            quota.settle(int(total), sent_at, received)
-        self.recorded += len(rows)
+        """They are committed; the result's second column says the totals."""
+        self.later |= sending.settle(result.get_value(0, 1), received, is_again=is_again)
+        self.recorded += len(sending.rows)
 
 
 def new_slot() -> bytes:
@@ -252,39 +227,6 @@ def new_slot() -> bytes:
 def free_reserved(row: CallRow) -> None:
     """It will not be written: what was reserved for it is free again."""
     row.quota.reserved -= row.reserved
-
-
-_elements: dict[str, str] = {}
-
-
-def _element(name: str) -> str:
-    """`element` of a route's or method's name: few, and used again and again."""
-    found = _elements.get(name)
-    if found is None:
-        if len(_elements) > 1000:  # noqa: PLR2004  # a program may invent methods
-            _elements.clear()
-        found = _elements[name] = element(name)
-    return found
-
-
-def _bodies(texts: Sequence[str | None]) -> bytes | None:
-    if not any(texts):
-        return None
-    return array(["NULL" if text is None else element(text) for text in texts])
-
-
-def by_key(row: CallRow) -> str:
-    """The order in which a batch is written."""
-    return row.grant.key_id
-
-
-def _in_order(quotas: Iterable[Quota]) -> list[Quota]:
-    """Each once, in the order in which they are counted."""
-    return sorted(set(quotas), key=_by_scope)
-
-
-def _by_scope(quota: Quota) -> tuple[str, str]:
-    return quota.scope_id, quota.starts_text
 
 
 def _settled_params(rows: Sequence[Settled]) -> list[bytes | None]:

@@ -5,11 +5,13 @@ Measured, group commit over this is 1.25 to 1.4 times as fast as over `AsyncConn
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import psycopg
 from psycopg import pq
 
 _CONNECT_SECONDS = 2
+_NAME_REFUSED = {"26000", "42P05"}
 
 
 class DatabaseUnavailable(Exception):
@@ -27,8 +29,8 @@ class StatementRefused(DatabaseUnavailable):
 class Wire:
     """A connection that does one statement at a time, each a transaction of its own.
 
-    Nothing is set on the session and nothing is prepared by name: a transaction pooler may
-    stand between. Whatever goes wrong on the connection itself breaks it for good.
+    Nothing is set on the session: a transaction pooler may stand between. Whatever goes wrong
+    on the connection itself breaks it for good.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Wire:
         self._answer: asyncio.Future[pq.abc.PGresult] | None = None
         self._result: pq.abc.PGresult | None = None
         self._is_writing = False
+        self._prepared: set[bytes] = set()
         self.broken = self._loop.create_future()
         """Done when the connection is no more."""
         self._loop.add_reader(self._socket, self._read)
@@ -64,10 +67,22 @@ class Wire:
         self, statement: bytes, params: Sequence[bytes | None]
     ) -> "asyncio.Future[pq.abc.PGresult]":
         """Send a statement with text parameters; its result comes, or DatabaseUnavailable."""
+        return self._send(partial(self._pgconn.send_query_params, statement, params))
+
+    async def send_prepared(
+        self, name: bytes, statement: bytes, params: Sequence[bytes | None]
+    ) -> pq.abc.PGresult:
+        """As `send`, of a statement that the server has by this name from the first time on."""
+        if name not in self._prepared:
+            await self._send(partial(self._pgconn.send_prepare, name, statement))
+            self._prepared.add(name)
+        return await self._send(partial(self._pgconn.send_query_prepared, name, params))
+
+    def _send(self, send: Callable[[], None]) -> "asyncio.Future[pq.abc.PGresult]":
         answer: asyncio.Future[pq.abc.PGresult] = self._loop.create_future()
         self._answer = answer
         try:
-            self._pgconn.send_query_params(statement, params)
+            send()
             self._write()
         except psycopg.Error as error:
             self.break_off(str(error))
@@ -139,6 +154,7 @@ class Line:
         self._url = ""
         self._wire: Wire | None = None
         self._turn = asyncio.Lock()
+        self._may_prepare = True
 
     def open(self, url: str) -> None:
         """From now on statements are taken. Connects with the first."""
@@ -150,20 +166,38 @@ class Line:
         self._hang_up("the meter stops")
 
     async def ask(
-        self, statement: bytes, params: Sequence[bytes | None], *, seconds: float
+        self,
+        statement: bytes,
+        params: Sequence[bytes | None],
+        *,
+        seconds: float,
+        name: bytes | None = None,
     ) -> "pq.abc.PGresult":
-        """The result, once the statement has committed. Raises DatabaseUnavailable in time."""
+        """The result, once the statement has committed. Raises DatabaseUnavailable in time.
+
+        With a `name`, which no other statement has, it is prepared by it, until a server says
+        that it knows no such name, or has it already: then a pooler stands between.
+        """
         try:
             async with asyncio.timeout(seconds), self._turn:
-                return await self._ask(statement, params)
+                return await self._ask(statement, params, name)
         except TimeoutError as error:
             raise DatabaseUnavailable("no answer from the database in time") from error
 
-    async def _ask(self, statement: bytes, params: Sequence[bytes | None]) -> "pq.abc.PGresult":
+    async def _ask(
+        self, statement: bytes, params: Sequence[bytes | None], name: bytes | None
+    ) -> "pq.abc.PGresult":
         wire = self._wire
         if wire is None or wire.is_broken:
             wire = self._wire = await self._connect()
         try:
+            if name is not None and self._may_prepare:
+                try:
+                    return await wire.send_prepared(name, statement, params)
+                except StatementRefused as refusal:
+                    if refusal.sqlstate not in _NAME_REFUSED:
+                        raise
+                    self._may_prepare = False
             return await wire.send(statement, params)
         except asyncio.CancelledError:
             # Its answer would be taken for that of the next statement.

@@ -11,7 +11,8 @@ class UsagePeriod(Record, table=True):
     """Units and calls of a scope (a user's or a workspace's id) in the period from `starts_at`.
 
     The total is the sum over `slot`: nodes count in different ones, so as not to wait for each
-    other. No foreign key: a sweep follows deletion.
+    other, and `latchkey.fold_usage` in -1. `latchkey.period_used` also knows what that has yet to
+    add. No foreign key: a sweep follows deletion.
     """
 
     __tablename__ = "UsagePeriod"

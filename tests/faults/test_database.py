@@ -10,7 +10,7 @@ from tests.faults.api_process import ApiProcess
 from tests.faults.callers import Callers, Key
 from tests.faults.conftest import StartApi
 from tests.faults.own_server import OwnServer
-from tests.metering.database_proxy import DatabaseProxy
+from tests.metering.database_proxy import WRITING_CALLS, DatabaseProxy
 
 RESTARTS = min(TIMES, 10)
 FROZEN_SECONDS = 10
@@ -71,7 +71,7 @@ async def test_lost_answers_to_commits_lose_and_double_nothing(
         async with Callers([api.url], keys) as callers:
             for _ in range(TIMES):
                 await callers.some_answers()
-                proxy.lose_answers_to("record_calls", times=1)
+                proxy.lose_answers_to(WRITING_CALLS, times=1)
                 back.append(await callers.seconds_until_served())
         await api.stop()
         assert proxy.answers_lost == TIMES

@@ -14,6 +14,9 @@ from tests.faults.callers import Callers, Key
 from tests.faults.conftest import StartApi
 
 UNITS = 300
+MANY_UNITS = 1600
+"""The first 600 of them may be counted later."""
+
 RATE = 20
 SECONDS_AT_THE_RATE = 3.0
 CLIENTS = 16
@@ -53,6 +56,20 @@ async def test_account_gets_all_its_units_and_hardly_more(
     assert max(over) <= most_over(nodes)
 
 
+async def test_account_that_was_counted_later_is_held_to_its_units(
+    start_api: StartApi, tmp_path: Path, database_url: str, report: Report
+) -> None:
+    running = await start_nodes(start_api, 2, tmp_path, units=MANY_UNITS)
+    callers = await _spend_all(running, await make_keys(live=2, trial=0))
+    over = len(callers.good) - MANY_UNITS
+    seconds = max(one.ended_at for one in callers.good) - min(one.began_at for one in callers.good)
+    await asyncio.gather(*(node.stop() for node in running))
+    what = f"{MANY_UNITS} units in {seconds:.1f} s on 2 nodes, over by {over}"
+    check_afterwards(what, callers, database_url, report)
+    _check_none_refused_while_units_were_left(callers, MANY_UNITS)
+    assert 0 <= over <= most_over(2)
+
+
 async def _spend_all(nodes: list[ApiProcess], keys: list[Key]) -> Callers:
     """Call until every client was refused several times."""
     async with Callers([node.url for node in nodes], keys, count=CLIENTS) as callers:
@@ -61,10 +78,10 @@ async def _spend_all(nodes: list[ApiProcess], keys: list[Key]) -> Callers:
     return callers
 
 
-def _check_none_refused_while_units_were_left(callers: Callers) -> None:
+def _check_none_refused_while_units_were_left(callers: Callers, units: int = UNITS) -> None:
     """When the first refusal came, as many calls as there are units were under way or answered."""
     refused_at = min(answer.ended_at for answer in callers.answered if answer.status == 429)
-    assert sum(answer.began_at < refused_at for answer in callers.good) >= UNITS
+    assert sum(answer.began_at < refused_at for answer in callers.good) >= units
 
 
 @pytest.mark.parametrize("nodes", [1, 2])

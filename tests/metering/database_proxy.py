@@ -6,6 +6,9 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
+WRITING_CALLS = "\0write_calls_"
+"""Holds for what runs the recorder's statement by its name; what prepares it is not that."""
+
 _READY_FOR_QUERY = b"Z\x00\x00\x00\x05"
 
 

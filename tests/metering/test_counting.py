@@ -11,7 +11,7 @@ from app.metering.recorder import CallRow
 from tests.metering.apps import App, answering, body, start
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables
-from tests.metering.database_proxy import DatabaseProxy
+from tests.metering.database_proxy import WRITING_CALLS, DatabaseProxy
 
 INSERT = """
     INSERT INTO {log} (id, "apiKeyId", endpoint, method, "statusCode", "latencyMs")
@@ -54,7 +54,7 @@ async def test_lost_answer_to_a_commit_counts_once(
 ) -> None:
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_meter(answering(), proxy.url)
-        proxy.lose_answers_to("record_calls", times=3)
+        proxy.lose_answers_to(WRITING_CALLS, times=3)
         keys = [live_key.secret, trial_key.secret] * 4
         replies = await asyncio.gather(*(ask(meter, key=key) for key in keys))
         assert {reply.status for reply in replies} == {200}

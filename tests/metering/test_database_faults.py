@@ -8,7 +8,7 @@ from app.metering.asgi import Receive, Scope, Send
 from tests.metering.apps import App, answering, body, start
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables
-from tests.metering.database_proxy import DatabaseProxy
+from tests.metering.database_proxy import WRITING_CALLS, DatabaseProxy
 
 
 async def test_lost_answer_to_a_commit_leaves_one_row_and_a_good_answer(
@@ -17,7 +17,7 @@ async def test_lost_answer_to_a_commit_leaves_one_row_and_a_good_answer(
     inner = answering()
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_meter(inner, proxy.url)
-        proxy.lose_answers_to("record_calls", times=2)
+        proxy.lose_answers_to(WRITING_CALLS, times=2)
         reply = await ask(meter, key=live_key.secret)
         assert (reply.status, proxy.answers_lost, inner.calls) == (200, 2, 1)
         assert [row["id"] for row in await tables.calls()] == [reply.request_id]
@@ -29,7 +29,7 @@ async def test_answer_is_withheld_while_no_commit_is_confirmed(
 ) -> None:
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_meter(answering(), proxy.url, database_seconds=0.5)
-        proxy.lose_answers_to("record_calls", times=1000)
+        proxy.lose_answers_to(WRITING_CALLS, times=1000)
         reply = await ask(meter, key=live_key.secret)
         assert (reply.status, reply.json()["code"]) == (503, "recording_unavailable")
         assert "outcome is unknown" in reply.json()["detail"]

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
+import psycopg
 import pytest
 
 from app.metering import group_commit
 from app.metering.group_commit import GroupCommit, Kind
-from app.metering.wire import DatabaseUnavailable, array
+from app.metering.wire import DatabaseUnavailable, StatementRefused, array
+from tests.metering.database_proxy import DatabaseProxy
+
+INSERT = b"""INSERT INTO number SELECT n FROM unnest($1::integer[]) AS new (n)
+    WHERE NOT $2::boolean OR NOT EXISTS (SELECT FROM number AS known WHERE known.n = new.n)"""
 
 
 def numbers(*, are_weighed: bool) -> tuple[Kind[int], list[list[int]]]:
@@ -93,3 +98,42 @@ async def test_fault_of_one_who_is_told_keeps_the_news_from_nobody(database_url:
     commit.write_then(kind, 1, raise_it)
     await commit.write(kind, 2)
     await commit.close()
+
+
+async def test_rows_are_sent_again_as_such_when_an_answer_was_lost_or_a_row_is_there(
+    database_url: str,
+) -> None:
+    sent: list[tuple[list[int], bool]] = []
+
+    def params(rows: Sequence[int]) -> list[bytes | None]:
+        sent.append((list(rows), kind.is_again))
+        return [array(map(str, rows)), b"t" if kind.is_again else b"f"]
+
+    kind: Kind[int] = Kind(INSERT, params)
+    async with DatabaseProxy(database_url) as proxy:
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            await connection.execute("CREATE TABLE number (n integer PRIMARY KEY CHECK (n < 9))")
+        commit = GroupCommit([kind])
+        commit.open(proxy.url)
+        await commit.write(kind, 1)
+        await asyncio.gather(commit.write(kind, 1), commit.write(kind, 2))
+        proxy.lose_answers_to("INTO number", times=1)
+        await commit.write(kind, 3)
+        await commit.write(kind, 4)
+        results = await asyncio.gather(
+            commit.write(kind, 5), commit.write(kind, 9), return_exceptions=True
+        )
+        await commit.close()
+    assert sent == [
+        ([1], False),
+        ([1, 2], False),
+        ([1, 2], True),
+        ([3], False),
+        ([3], True),
+        ([4], False),
+        ([5, 9], False),
+        ([5], False),  # refused for what it is: nothing of it took hold
+        ([9], False),
+    ]
+    assert results[0] is None
+    assert isinstance(results[1], StatementRefused)

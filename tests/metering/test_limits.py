@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.metering.asgi import Receive, Scope, Send
-from app.metering.limits import DEBT_SECONDS, Bucket, Quota
+from app.metering.limits import DEBT_SECONDS, Bucket, Quota, make_terms
 from app.metering.problems import QuotaExceeded, RateLimited
 from tests.factories import make_subscription, make_user
 from tests.metering.apps import App, answering, body, start
@@ -81,6 +81,7 @@ async def test_period_of_a_yearly_plan_is_a_month(
         )
     await tables.execute('UPDATE "ApiKeyMetadata" SET "userId" = %s', owner.id)
     await ask(await start_meter(answering()), key=live_key.secret)
+    await tables.usage()  # counts it
     [period] = await tables.execute('SELECT * FROM latchkey."UsagePeriod"')
     assert timedelta(days=12) < datetime.now(UTC) - period["startsAt"].replace(tzinfo=UTC)
     assert period["startsAt"].day == began.day
@@ -185,14 +186,54 @@ def test_quota_does_not_believe_older_news() -> None:
 
 def test_units_given_back_elsewhere_are_believed_of_a_later_statement_only() -> None:
     quota = Quota("scope", "start", 0, ("scope", "start"))
-    quota.settle(10, sent_at=1.0, received=2.0)
+    quota.settle(10, 10, sent_at=1.0, received=2.0)
     quota.learned_at = 4.0
-    quota.settle(7, sent_at=3.0, received=5.0)  # on its way while the database was asked
+    quota.settle(7, 0, sent_at=3.0, received=5.0)  # on its way while the database was asked
     assert quota.total == 10
-    quota.settle(7, sent_at=5.0, received=6.0)
+    quota.settle(7, 0, sent_at=5.0, received=6.0)
     assert quota.total == 7
     quota.reserve(1, 10, now_ms=0)
     quota.learn(5, asked_at=5.5)
     assert quota.total == 7
     quota.learn(5, asked_at=6.5)
     assert quota.total == 5
+
+
+def test_total_that_lacks_what_is_counted_later_is_not_believed() -> None:
+    quota = Quota("scope", "start", 0, ("scope", "start"))
+    quota.learn(100, asked_at=1.0)
+    quota.learned_at = 1.0
+    quota.settle_later(5, received=2.0)
+    assert quota.total == 105
+    quota.learn(100, asked_at=3.0)  # nothing was settled since, and yet it is older news
+    assert quota.total == 105
+    quota.learned_at = 3.0
+    quota.settle(103, 3, sent_at=4.0, received=5.0)  # of the 105 it holds 100
+    assert quota.total == 108
+    quota.settle(120, 1, sent_at=5.0, received=6.0)  # others used more than that
+    assert quota.total == 120
+
+
+def test_total_is_believed_again_when_a_fold_that_began_later_is_done() -> None:
+    quota = Quota("scope", "start", 0, ("scope", "start"))
+    quota.settle_later(5, received=2.0)
+    assert not quota.note_fold(began=1.9, ended=2.5)
+    quota.settle(3, 3, sent_at=2.6, received=2.7)
+    assert quota.total == 8
+    assert quota.note_fold(began=2.8, ended=3.5)
+    quota.settle(9, 1, sent_at=3.4, received=3.6)  # sent before the fold had ended
+    assert quota.total == 9
+    quota.settle(7, 1, sent_at=3.6, received=3.7)
+    assert quota.total == 7
+    quota.learn(6, asked_at=3.8)
+    assert quota.total == 6
+
+
+@pytest.mark.parametrize(
+    ("units", "later_below"), [(1000, 0), (2500, 1500), (10_000, 9000), (200_000, 180_000)]
+)
+def test_last_tenth_and_the_last_1000_units_are_counted_at_once(
+    units: int, later_below: int
+) -> None:
+    terms = make_terms(lambda: plans(units=units), "free", is_trial=False)
+    assert terms.later_below == later_below

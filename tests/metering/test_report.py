@@ -231,6 +231,7 @@ async def test_finished_call_counts_in_the_period_of_its_time(
     ages = [finished(meter, key.id, age_ms=day * 24 * 3600 * 1000, units=day) for day in days]
     await report(meter, ages)
     await verify(meter, secret, units=5)
+    await tables.usage()  # counts it
     periods = await tables.execute(BY_PERIOD)
     assert [row["units"] for row in periods] == [3, 6]
     assert periods[1]["startsAt"].replace(tzinfo=UTC) - renewed < timedelta(milliseconds=1)

@@ -13,7 +13,7 @@ from app.metering.own.endpoint_names import EndpointNames
 from tests.metering.apps import answering
 from tests.metering.client import ask
 from tests.metering.conftest import Key, StartMeter, Tables, plans
-from tests.metering.database_proxy import DatabaseProxy
+from tests.metering.database_proxy import WRITING_CALLS, DatabaseProxy
 from tests.metering.services import DIGESTS, JSON, ROOT, post, start_service, verify
 
 VERIFY = "/api/v1/keys/verify"
@@ -274,7 +274,7 @@ async def test_name_that_was_taken_back_makes_room_for_another(
     assert await names.name_of("/b") == "/b"
 
 
-@pytest.mark.parametrize("lost", ["record_calls", "name_endpoints"])
+@pytest.mark.parametrize("lost", [WRITING_CALLS, "name_endpoints"])
 async def test_lost_answer_of_the_database_charges_once(
     start_meter: StartMeter, live_key: Key, tables: Tables, database_url: str, lost: str
 ) -> None:
@@ -292,7 +292,7 @@ async def test_unconfirmed_call_is_503_under_the_id_of_its_row(
 ) -> None:
     async with DatabaseProxy(database_url) as proxy:
         meter = await start_service(start_meter, proxy.url, database_seconds=0.5)
-        proxy.lose_answers_to("record_calls", times=1000)
+        proxy.lose_answers_to(WRITING_CALLS, times=1000)
         question = {"key": live_key.secret, "endpoint": "/a", "method": "GET"}
         reply = await post(meter, VERIFY, question)
         assert (reply.status, reply.json()["code"]) == (503, "recording_unavailable")

@@ -38,6 +38,13 @@ _RECORD = """
         %(created)s::bigint[], NULL, NULL, %(scopes)s::integer[], %(scope_ids)s::text[],
         %(starts)s::timestamp[])
 """
+_WRITE = """
+    SELECT latchkey.write_calls(%(is_again)s, %(slot)s::smallint, %(ids)s::text[],
+        %(trial)s::boolean[], %(keys)s::text[], %(owners)s::text[], %(endpoints)s::text[],
+        %(methods)s::text[], %(statuses)s::integer[], %(latencies)s::integer[],
+        %(units)s::integer[], %(created)s::bigint[], NULL, NULL, %(scope_ids)s::text[],
+        %(starts)s::timestamp[], %(at_once)s::boolean[])
+"""
 _INSERT = """
     INSERT INTO {log} (id, "apiKeyId", endpoint, method, "statusCode", "latencyMs", "createdAt",
         units) VALUES (%s, %s, %s, 'GET', %s, %s, %s, %s)
@@ -83,29 +90,41 @@ class Log:
         return cursor.fetchall() if cursor.description else []
 
     def record(self, calls: list[Call], ids: list[str] | None = None, slot: int = 1) -> list[str]:
-        """As the meter does, in one batch; the ids."""
-        ids = ids or [new_call_id(round(call.created_at.timestamp() * 1000)) for call in calls]
+        """As the meter does with calls that have a claim, in one batch; the ids."""
+        ids = ids or new_ids(calls)
         if not calls:
             return ids
         periods = [self.period_of(call) for call in calls]
         known = sorted(set(periods))
         params = {
-            "slot": slot,
-            "ids": ids,
-            "trial": [call.is_trial for call in calls],
-            "keys": [call.key for call in calls],
-            "owners": [SCOPES[call.key].replace("trial", "user-1") for call in calls],
-            "endpoints": [call.endpoint for call in calls],
-            "methods": ["POST"] * len(calls),
-            "statuses": [call.status for call in calls],
-            "latencies": [call.latency_ms for call in calls],
-            "units": [call.units for call in calls],
-            "created": [round(call.created_at.timestamp() * 1000) for call in calls],
+            **_columns(calls, ids, slot),
             "scopes": [known.index(period) + 1 for period in periods],
             "scope_ids": [scope for scope, _ in known],
             "starts": [starts_at for _, starts_at in known],
         }
         self._connection.execute(_RECORD, params)
+        return ids
+
+    def write(
+        self,
+        calls: list[Call],
+        ids: list[str] | None = None,
+        *,
+        at_once: list[bool],
+        is_again: bool = False,
+        slot: int = 1,
+    ) -> list[str]:
+        """As the meter does with all others, in one batch; the ids."""
+        ids = ids or new_ids(calls)
+        periods = [self.period_of(call) for call in calls]
+        params = {
+            **_columns(calls, ids, slot),
+            "is_again": is_again,
+            "scope_ids": [scope for scope, _ in periods],
+            "starts": [starts_at for _, starts_at in periods],
+            "at_once": at_once,
+        }
+        self._connection.execute(_WRITE, params)
         return ids
 
     def insert(self, calls: list[Call], ids: list[str]) -> None:
@@ -151,3 +170,24 @@ class Log:
             ON CONFLICT (id) DO UPDATE SET "currentPeriodStart" = excluded."currentPeriodStart" """,
             starts_at.replace(tzinfo=None),
         )
+
+
+def new_ids(calls: list[Call]) -> list[str]:
+    """An id for each, of its time."""
+    return [new_call_id(round(call.created_at.timestamp() * 1000)) for call in calls]
+
+
+def _columns(calls: list[Call], ids: list[str], slot: int) -> dict[str, Any]:
+    return {
+        "slot": slot,
+        "ids": ids,
+        "trial": [call.is_trial for call in calls],
+        "keys": [call.key for call in calls],
+        "owners": [SCOPES[call.key].replace("trial", "user-1") for call in calls],
+        "endpoints": [call.endpoint for call in calls],
+        "methods": ["POST"] * len(calls),
+        "statuses": [call.status for call in calls],
+        "latencies": [call.latency_ms for call in calls],
+        "units": [call.units for call in calls],
+        "created": [round(call.created_at.timestamp() * 1000) for call in calls],
+    }

@@ -30,6 +30,7 @@ call = st.builds(
 )
 step = st.one_of(
     st.tuples(st.just("record"), st.lists(call, max_size=5)),
+    st.tuples(st.just("later"), st.lists(st.tuples(call, st.booleans()), min_size=1, max_size=5)),
     st.tuples(st.just("insert"), st.lists(call, min_size=1, max_size=3)),
     st.tuples(st.just("again"), st.lists(call, min_size=1, max_size=3)),
     st.tuples(st.just("settle"), st.integers(0, 10**6)),
@@ -60,6 +61,12 @@ def play(log: Log, steps: list[tuple[str, Any]]) -> None:
         if what == "record":
             ids = log.record(given_, slot=place % 3)
             known += zip(ids, [one.is_trial for one in given_], strict=True)
+        elif what == "later":
+            calls, at_once = [one[0] for one in given_], [one[1] for one in given_]
+            ids = log.write(calls, at_once=at_once, slot=place % 3)
+            known += zip(ids, [one.is_trial for one in calls], strict=True)
+            others = [not one for one in at_once]
+            log.write(calls, ids, at_once=others, is_again=True)  # as after a lost answer
         elif what == "insert":
             log.insert(given_, [f"Foreign-{place}-{number}" for number in range(len(given_))])
         elif what == "again":
@@ -335,6 +342,7 @@ async def test_differences_are_none_while_calls_are_recorded(
         try:
             while not stop.is_set():
                 ids = other.record([Call(KEYS[n % 4], n % MINUTES) for n in range(20)], slot=slot)
+                other.write([Call(KEYS[n % 4], n) for n in range(9)], at_once=[False] * 9)
                 other.insert([Call("key-3", 77)], [f"f-{slot}-{batches}"])
                 other.settle(ids[0], is_trial=False, latency_ms=batches, aborted=False)
                 if batches % 5 == slot:
@@ -371,13 +379,15 @@ async def test_what_is_recorded_while_it_repairs_is_counted_too(
     def write() -> None:
         for number in range(60):
             other.record([Call(minute=number)], slot=0)
+            other.write([Call(minute=number)], at_once=[False])
 
     found, _ = await asyncio.gather(proof(Range(), repair=True), asyncio.to_thread(write))
     other.close()
     assert found.total == 2
     assert (await proof(Range())).first == []
     assert hours_of(log) == counted_by_hand(log)
-    assert period_sums(log) == {"user-1": (120, 120)}
+    log.fold()
+    assert period_sums(log) == {"user-1": (180, 180)}
 
 
 EVER = "'2000-01-01', '3000-01-01'"

@@ -24,10 +24,7 @@ from app.metering.recorder import Recorder
 from app.metering.replies import send_json
 from app.metering.routes import Route
 
-_USED = b"""
-SELECT coalesce(sum(units), 0) FROM latchkey."UsagePeriod"
-WHERE "scopeId" = $1 AND "startsAt" = $2::timestamp
-"""
+_USED = b"SELECT latchkey.period_used($1, $2)"
 # Times as text here: how a session would write them is not ours to know.
 _KEY = b"""
 SELECT json_build_object('label', key.label, 'status', key.status,
