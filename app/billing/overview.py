@@ -7,7 +7,6 @@ from typing import Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.billing.plans import Tier
-from app.models import User
 
 Access = Literal["free", "plan", "grace", "blocked", "ending"]
 Interval = Literal["month", "year"]
@@ -33,6 +32,6 @@ class BillingOverview:
     is_sandbox: bool
 
 
-async def get_overview(session: AsyncSession, user: User) -> BillingOverview:
+async def get_overview(session: AsyncSession, user_id: str) -> BillingOverview:
     """The account's plan now; asks nobody but the database."""
     raise NotImplementedError

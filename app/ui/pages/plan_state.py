@@ -1,0 +1,230 @@
+"""What is done to the plan: buy, change, cancel, resume, and Stripe's page for the card.
+
+All of it asks Stripe, which may take seconds: in the background, so that the page goes on
+answering meanwhile.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import reflex as rx
+from reflex_base.event import EventSpec
+
+from app.billing.changes import ChangePreview, cancel, change_plan, preview_change, resume
+from app.billing.checkout import start_checkout
+from app.billing.errors import PlanNotSold
+from app.billing.overview import Interval
+from app.billing.plans import FREE, Tier, get_plans
+from app.billing.portal import open_customer_portal
+from app.core.errors import LatchkeyError
+from app.ui.figures import amount, day, price, tier_cents
+from app.ui.guard import signed_in
+from app.ui.pages.billing_state import BillingState
+from app.ui.state import PortalState
+
+Dialog = Literal["", "buy", "change", "cancel"]
+Answer = TypeVar("Answer")
+
+CANCELED = "Canceled. Your plan works until what you paid for ends; until then you can resume it."
+RESUMED = "Your plan goes on."
+
+
+@dataclass(frozen=True)
+class LineView:
+    """One line of what a change costs."""
+
+    description: str
+    amount: str
+
+
+@dataclass(frozen=True)
+class PreviewView:
+    """What a change of plan costs, in words; `lines` is empty until Stripe has said it."""
+
+    lines: tuple[LineView, ...] = ()
+    due_now: str = ""
+    is_charged: bool = False
+    next_amount: str = ""
+    next_at: str = ""
+    next_day: str = ""
+
+
+class PlanState(PortalState):
+    """The dialogs of the billing page. `busy` names what is being done, "" for nothing."""
+
+    busy: str = ""
+    # never set on the server: sent once to the browser that leaves
+    leaving_to: str = ""
+    dialog: Dialog = ""
+    chosen_tier: str = ""
+    chosen_interval: Interval = "month"
+    chosen_name: str = ""
+    chosen_price: str = ""
+    problem: str = ""
+    preview: PreviewView = PreviewView()
+    is_previewed: bool = False
+    _proration_at: int = 0
+
+    @signed_in
+    async def enter(self) -> EventSpec | None:
+        """Begin the page anew; an address with `?plan=` opens that choice."""
+        self.busy, self.dialog, self.problem = "", "", ""
+        wish = self.router.url.query_parameters
+        if "plan" not in wish:
+            return None
+        return await self._choose(wish["plan"], wish.get("interval", "month"))
+
+    @signed_in
+    async def choose_plan(self, tier_id: str, interval: str) -> EventSpec | None:
+        """Ask before anything is bought or changed, and show what it costs."""
+        return await self._choose(str(tier_id), str(interval))
+
+    @signed_in
+    def close_dialog(self, is_open: bool = False) -> None:
+        """Leave the plan as it is."""
+        self.dialog = ""
+
+    @signed_in
+    @rx.event(background=True)
+    async def load_preview(self) -> None:
+        """Ask Stripe what the chosen change would cost now."""
+        user = self._require_user()
+        async with self:
+            wish, self.problem, self.is_previewed = self._wish(), "", False
+        try:
+            found = await preview_change(user.user_id, *wish)
+        except LatchkeyError as error:
+            await self._note_problem(error.detail)
+            return
+        async with self:
+            # another choice may have been made meanwhile, whose own answer comes
+            if wish == self._wish():
+                self.preview, self.is_previewed = _preview(found), True
+                self._proration_at = found.proration_at
+
+    @signed_in
+    @rx.event(background=True)
+    async def begin_checkout(self) -> None:
+        """Go to Stripe's page, where the chosen plan is paid."""
+        user, wish = self._require_user(), self._wish()
+        await self._leave("checkout", lambda: start_checkout(user.user_id, *wish))
+
+    @signed_in
+    @rx.event(background=True)
+    async def open_portal(self) -> None:
+        """Go to Stripe's page for the card and the invoices."""
+        user = self._require_user()
+        await self._leave("portal", lambda: open_customer_portal(user.user_id))
+
+    @signed_in
+    @rx.event(background=True)
+    async def confirm_change(self) -> None:
+        """Change to the chosen plan, at the sums that were shown."""
+        user, wish, at = self._require_user(), self._wish(), self._proration_at
+        message = f"You are on {self.chosen_name} now, for {self.chosen_price}."
+        await self._do("change", lambda: change_plan(user.user_id, *wish, proration_at=at), message)
+
+    @signed_in
+    @rx.event(background=True)
+    async def confirm_cancel(self) -> None:
+        """Let the plan end with what is paid for."""
+        user = self._require_user()
+        await self._do("cancel", lambda: cancel(user.user_id), CANCELED)
+
+    @signed_in
+    @rx.event(background=True)
+    async def resume_plan(self) -> None:
+        """Let a plan that was to end go on."""
+        user = self._require_user()
+        await self._do("resume", lambda: resume(user.user_id), RESUMED)
+
+    async def _choose(self, tier_id: str, interval: str) -> EventSpec | None:
+        plan = (await self.get_state(BillingState)).plan
+        self.problem, self.is_previewed = "", False
+        if tier_id == FREE:
+            self.dialog = "cancel" if plan.is_subscribed and not plan.can_resume else ""
+            return None
+        tier, chosen = _offer(tier_id, interval)
+        self.chosen_tier, self.chosen_interval, self.chosen_name = tier.id, chosen, tier.name
+        self.chosen_price = price(tier_cents(tier, chosen), chosen)
+        self.dialog = "change" if plan.is_subscribed else "buy"
+        return PlanState.load_preview() if self.dialog == "change" else None
+
+    def _wish(self) -> tuple[str, str]:
+        return self.chosen_tier, self.chosen_interval
+
+    async def _leave(self, what: str, find: Callable[[], Awaitable[str]]) -> None:
+        """Send this browser, once, to the address that Stripe gives."""
+        address = await self._ask(what, find)
+        if address is not None:
+            await self._show_once("leaving_to", address)
+
+    async def _do(self, what: str, act: Callable[[], Awaitable[None]], message: str) -> None:
+        """Have it done; then close the dialog, and say so beside the plan as it is now."""
+
+        async def done() -> bool:
+            await act()
+            return True
+
+        if await self._ask(what, done):
+            async with self:
+                self.dialog = ""
+                await (await self.get_state(BillingState))._tell(message)
+
+    async def _ask(self, what: str, act: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """What `act` gives, the page being busy meanwhile; None when it failed, which is then told.
+
+        One act at a time: pressing again does nothing.
+        """
+        async with self:
+            if self.busy:
+                return None
+            self.busy, self.problem = what, ""
+        try:
+            return await act()
+        except LatchkeyError as error:
+            await self._note_problem(error.detail)
+            return None
+        finally:
+            async with self:
+                self.busy = ""
+
+    async def _note_problem(self, words: str) -> None:
+        """Say it in the dialog, or at the top of the page; sums that were shown no longer hold."""
+        async with self:
+            self.is_previewed = False
+            if self.dialog:
+                self.problem = words
+            else:
+                self.failure = words
+            # it may have failed because the plan is another by now
+            await (await self.get_state(BillingState))._load()
+
+
+def _offer(tier_id: str, interval: str) -> tuple[Tier, Interval]:
+    """The plan and interval that a browser names. Raises PlanNotSold for what there is not."""
+    if interval not in {"month", "year"}:
+        raise PlanNotSold
+    try:
+        tier = get_plans().get_tier(tier_id)
+    except KeyError as error:
+        raise PlanNotSold from error
+    chosen: Interval = "year" if interval == "year" else "month"
+    if not tier_cents(tier, chosen):
+        raise PlanNotSold
+    return tier, chosen
+
+
+def _preview(found: ChangePreview) -> PreviewView:
+    currency = found.currency
+    return PreviewView(
+        lines=tuple(
+            LineView(line.description, amount(line.amount_cents, currency)) for line in found.lines
+        ),
+        due_now=amount(found.due_now_cents, currency),
+        is_charged=found.due_now_cents > 0,
+        next_amount=amount(found.next_cents, currency),
+        next_at=found.next_at.isoformat(),
+        next_day=day(found.next_at),
+    )
