@@ -1,12 +1,14 @@
 """Buying, changing, canceling and resuming a plan on the billing page, before any browser."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.billing.changes import ChangePreview, PreviewLine
 from app.billing.errors import AlreadySubscribed, PaymentDue, PlanNotSold
+from app.billing.plans import get_plans
 from app.ui.pages.plan_state import CANCELED, LineView, PlanState
 from tests.conftest import UnitOfWork
 from tests.factories import make_user
@@ -68,6 +70,19 @@ async def test_plan_that_is_not_sold_is_refused_in_words(
     with pytest.raises(PlanNotSold):
         await page.call(PlanState.choose_plan, tier_id, interval)
     assert (await page.plan()).dialog == ""
+
+
+async def test_plan_without_a_yearly_price_is_not_sold_by_the_year(
+    page: BillingPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monthly = replace(get_plans().get_tier("standard"), yearly_usd_cents=0)
+    plans = replace(get_plans(), tiers=(monthly,))
+    monkeypatch.setattr("app.ui.pages.plan_state.get_plans", lambda: plans)
+    await page.open()
+    with pytest.raises(PlanNotSold):
+        await page.call(PlanState.choose_plan, "standard", "year")
+    await page.call(PlanState.choose_plan, "standard", "month")
+    assert (await page.plan()).dialog == "buy"
 
 
 async def test_subscriber_sees_the_sums_before_anything_changes(subscriber: BillingPage) -> None:
