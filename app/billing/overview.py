@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.billing.access import Access, Standing, get_standing
 from app.billing.plans import Tier
+from app.billing.prices import Interval, find_interval
+from app.core.settings import get_settings
 
-Access = Literal["free", "plan", "grace", "blocked", "ending"]
-Interval = Literal["month", "year"]
+__all__ = ["Access", "BillingOverview", "Interval", "get_overview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +35,21 @@ class BillingOverview:
 
 async def get_overview(session: AsyncSession, user_id: str) -> BillingOverview:
     """The account's plan now; asks nobody but the database."""
-    raise NotImplementedError
+    standing = await get_standing(session, user_id)
+    has_plan = standing.access != "free"
+    return BillingOverview(
+        tier=standing.tier,
+        interval=find_interval(standing.price_id) if has_plan else None,
+        status=standing.status,
+        access=standing.access,
+        renews_at=standing.period_end if standing.access == "plan" else None,
+        ends_at=_ends_at(standing),
+        grace_ends_at=standing.until if standing.access == "grace" else None,
+        cancel_at_period_end=standing.is_ending,
+        has_customer=standing.status is not None,
+        is_sandbox=get_settings().has_sandbox,
+    )
+
+
+def _ends_at(standing: Standing) -> datetime | None:
+    return (standing.until or standing.period_end) if standing.access == "ending" else None

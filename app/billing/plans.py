@@ -4,7 +4,7 @@
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,10 @@ class PlansInvalid(ValueError):
 
 @dataclass(frozen=True)
 class Tier:
-    """One plan. Prices are in US cents; 0 means free, or for a year: not offered."""
+    """One plan. Prices are in US cents; 0 means free, or for a year: not offered.
+
+    `older_price_ids`: prices that are no longer sold, and whose buyers keep this plan.
+    """
 
     id: str
     name: str
@@ -35,6 +38,13 @@ class Tier:
     requests_per_second: int
     keys: int
     log_days: int
+    older_price_ids: tuple[str, ...] = ()
+
+    @property
+    def price_ids(self) -> tuple[str, ...]:
+        """Every price at Stripe that buys this plan, or did."""
+        sold = (self.monthly_price_id, self.yearly_price_id)
+        return (*filter(None, sold), *self.older_price_ids)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ def _plans(document: Mapping[str, Any], source: str) -> Plans:
     if FREE not in tables:
         raise PlansInvalid(f"{source}: add [tiers.{FREE}], the plan of everyone who has no other.")
     tiers = tuple(_tier(tier_id, tables, source) for tier_id in tables)
+    _check_prices(tiers, source)
     trials = TrialTerms(
         **_values(TrialTerms, _table(document, "trials", source), f"{source}: trials")
     )
@@ -114,15 +125,21 @@ def _refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> No
 
 def _values(kind: type[Tier | TrialTerms], table: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What to fill a dataclass with: every field present, of its type, and not negative."""
-    expected = {field.name: field.type for field in fields(kind) if field.name != "id"}
-    _refuse_unknown(table, set(expected), where)
-    return {name: _value(table, name, wanted, where) for name, wanted in expected.items()}
+    listed = [field for field in fields(kind) if field.name != "id"]
+    _refuse_unknown(table, {field.name for field in listed}, where)
+    return {
+        field.name: _value(table, field.name, field.type, where)
+        for field in listed
+        if field.default is MISSING or field.name in table
+    }
 
 
 def _value(table: Mapping[str, Any], name: str, wanted: Any, where: str) -> Any:
     value = table.get(name, MISSING)
     if value is MISSING:
         raise PlansInvalid(f"{where}: '{name}' is missing.")
+    if wanted not in {str, int}:
+        return _texts(name, value, where)
     if type(value) is not wanted:
         raise PlansInvalid(
             f"{where}: '{name}' must be {'a text' if wanted is str else 'a whole number'}."
@@ -136,3 +153,35 @@ def _check_number(name: str, value: int, where: str) -> None:
     least = 0 if name.endswith("_cents") else 1
     if value < least:
         raise PlansInvalid(f"{where}: '{name}' must be at least {least}.")
+
+
+def _texts(name: str, value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise PlansInvalid(f"{where}: '{name}' must be a list of texts, none of them empty.")
+    return tuple(value)
+
+
+def _check_prices(tiers: tuple[Tier, ...], source: str) -> None:
+    """A price at Stripe buys one plan, and none buys what is shown as free or not offered."""
+    known: dict[str, str] = {}
+    for tier in tiers:
+        where = f"{source}: tiers.{tier.id}"
+        for field in _idle_prices(tier):
+            raise PlansInvalid(
+                f"{where}: '{field}_price_id' is set, and '{field}_usd_cents' is 0. Say what it "
+                "costs, or take the price away."
+            )
+        for price_id in tier.price_ids:
+            if price_id in known:
+                raise PlansInvalid(
+                    f"{where}: the price {price_id} is there twice, also in tiers."
+                    f"{known[price_id]}. Each price buys one plan, for one interval."
+                )
+            known[price_id] = tier.id
+
+
+def _idle_prices(tier: Tier) -> Iterator[str]:
+    if tier.monthly_price_id and not tier.monthly_usd_cents:
+        yield "monthly"
+    if tier.yearly_price_id and not tier.yearly_usd_cents:
+        yield "yearly"

@@ -38,8 +38,15 @@ def make_cipher(settings: Settings, purpose: str) -> MultiFernet:
 
     Blocks on the disk where no SECRET_KEY is set.
     """
-    keys = settings.secret_keys or (_made_key(settings.var_dir / FILE_NAME),)
-    return MultiFernet([Fernet(_derived(key, purpose)) for key in keys])
+    return MultiFernet([Fernet(_derived(key, purpose)) for key in secret_keys(settings)])
+
+
+def secret_keys(settings: Settings) -> tuple[str, ...]:
+    """The keys of SECRET_KEY, or the one that is made where none is set. Raises SecretKeyUnusable.
+
+    Blocks on the disk where no SECRET_KEY is set.
+    """
+    return settings.secret_keys or (_made_key(settings.var_dir / FILE_NAME),)
 
 
 def _derived(key: str, purpose: str) -> bytes:

@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     smtp_url: str | None = None
     mail_from: str = "Latchkey <no-reply@localhost>"
+    stripe_secret_key: str | None = None
+    stripe_webhook_secret: str | None = None
+    stripe_api_base: str | None = None
+    billing_sandbox: Literal["auto", "on"] = "auto"
     plans_file: Path = ROOT / "plans.toml"
     api_app: str = "app.screening.api:api"
     api_upstream: str | None = None
@@ -154,6 +158,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _one_biller(self) -> "Settings":
+        if self.stripe_secret_key and self.billing_sandbox == "on":
+            raise ValueError(
+                "BILLING_SANDBOX is on, and STRIPE_SECRET_KEY is set: take one of them away. The "
+                "sandbox takes Stripe's place, and no money moves there"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _production_is_explicit(self) -> "Settings":
         if not self.is_https:
             return self
@@ -193,6 +206,17 @@ class Settings(BaseSettings):
     def public_host(self) -> str:
         """The name, without port, under which the world reaches us."""
         return urlsplit(self.public_url).hostname or ""
+
+    @cached_property
+    def own_url(self) -> str:
+        """How this machine reaches itself: where it listens, past proxies and TLS."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # it is looked for, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @cached_property
+    def has_sandbox(self) -> bool:
+        """Whether the sandbox stands in for Stripe, on one's own machine or asked for by name."""
+        return not self.stripe_secret_key and (self.billing_sandbox == "on" or self.is_local)
 
     @cached_property
     def is_local(self) -> bool:

@@ -4,6 +4,8 @@ from app.models.account import Account
 from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
+from app.models.billing_account import BillingAccount
+from app.models.billing_notice import BillingNotice
 from app.models.call_note import CallNote
 from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
@@ -14,6 +16,7 @@ from app.models.record import Record, insert_parents_first
 from app.models.session import Session
 from app.models.session_detail import SessionDetail
 from app.models.sign_in_link import SignInLink
+from app.models.stripe_event import StripeEvent
 from app.models.subscription import Subscription
 from app.models.trial_api_call import TrialApiCall
 from app.models.trial_api_key import TrialApiKey
@@ -31,6 +34,8 @@ __all__ = [
     "ApiCall",
     "ApiKeyDetail",
     "ApiKeyMetadata",
+    "BillingAccount",
+    "BillingNotice",
     "CallNote",
     "DeletedKey",
     "EndpointName",
@@ -41,6 +46,7 @@ __all__ = [
     "Session",
     "SessionDetail",
     "SignInLink",
+    "StripeEvent",
     "Subscription",
     "TrialApiCall",
     "TrialApiKey",
@@ -60,6 +66,8 @@ insert_parents_first(
         ApiCall,
         ApiKeyDetail,
         ApiKeyMetadata,
+        BillingAccount,
+        BillingNotice,
         CallNote,
         DeletedKey,
         EndpointName,
@@ -72,6 +80,7 @@ insert_parents_first(
         Session,
         SessionDetail,
         SignInLink,
+        StripeEvent,
         Subscription,
         TrialApiCall,
         TrialApiKey,
