@@ -44,6 +44,7 @@ def plan_table(
 
 
 def _interval_switch(is_yearly: bool | rx.Var[bool]) -> rx.Component:
+    """Radio buttons, which begin anew with each change of `is_yearly`."""
     checked = {"month": ~is_yearly if isinstance(is_yearly, rx.Var) else not is_yearly}
     return rx.el.fieldset(
         rx.el.legend("Billed", class_name="sr-only"),
@@ -63,6 +64,7 @@ def _interval_switch(is_yearly: bool | rx.Var[bool]) -> rx.Component:
             ],
             class_name="segments",
         ),
+        key=rx.cond(is_yearly, "yearly", "monthly"),
     )
 
 
