@@ -1,5 +1,7 @@
 """The composition root: the Reflex app, its pages, and what wraps it."""
 
+from collections.abc import Sequence
+
 import reflex as rx
 from starlette.types import ASGIApp
 
@@ -7,11 +9,14 @@ from app.api.cookies import session_cookie_name
 from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
-from app.api.origin import OriginGuard
+from app.api.sandbox import BesideSandbox
+from app.billing.plans import get_plans
 from app.core.logging import configure_logging
+from app.core.sandbox_secret import sandbox_api_key, sandbox_webhook_secret
 from app.core.settings import get_settings
 from app.jobs.app import running_jobs
 from app.metering.build import build_meter
+from app.sandbox import API_PREFIX, SandboxPrice, make_sandbox
 from app.ui.guard import EventGuard, SocketGuard
 from app.ui.site import add_pages
 from app.ui.state import answer_failure
@@ -37,5 +42,28 @@ def make_portal() -> ASGIApp:
     """Everything on one port: meter first, then routes, pages and sockets; jobs beside them."""
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
+    sandbox = make_sandbox(
+        prices=_sandbox_prices(),
+        public_url=settings.public_url,
+        api_key=sandbox_api_key(),
+        webhook_url=f"{settings.own_url}/webhooks/stripe",
+        webhook_secret=sandbox_webhook_secret(),
+    )
+    portal = BesideSandbox(app(), sandbox, settings, api_prefix=API_PREFIX)
     resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
-    return Front(meter, OriginGuard(app(), settings), resources=resources)
+    if settings.has_sandbox:
+        resources.insert(1, sandbox.running)
+    return Front(meter, portal, resources=resources)
+
+
+def _sandbox_prices() -> Sequence[SandboxPrice]:
+    """What each plan costs, under the ids that stand in for prices at Stripe."""
+    prices = []
+    for tier in get_plans().tiers:
+        month = tier.monthly_price_id or f"sandbox_price_{tier.id}_month"
+        year = tier.yearly_price_id or f"sandbox_price_{tier.id}_year"
+        prices += [
+            SandboxPrice(month, tier.name, tier.monthly_usd_cents, "usd", "month"),
+            SandboxPrice(year, tier.name, tier.yearly_usd_cents, "usd", "year"),
+        ]
+    return [price for price in prices if price.unit_amount]

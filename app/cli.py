@@ -6,7 +6,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
@@ -43,6 +43,10 @@ keys = typer.Typer(
 cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
+billing = typer.Typer(
+    help="Stripe's events, and what we hold against it.", no_args_is_help=True
+)
+cli.add_typer(billing, name="billing")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 
@@ -146,6 +150,60 @@ def verify(
     with _database(settings, migrate=settings.database_url is None):
         try:
             lines, code = asyncio.run(verify_command.run(wanted, repair=repair))
+        except LatchkeyError as error:
+            _stop(error.detail)
+        except OperationalError as error:
+            _stop(f"The database failed: {str(error.orig).splitlines()[0]}. Run it again.")
+    typer.echo("\n".join(lines))
+    raise typer.Exit(code)
+
+
+@billing.command()
+def events(
+    failed: Annotated[bool, typer.Option(help="Only those whose application failed.")] = False,
+) -> None:
+    """List the newest events that Stripe has sent: when, id, state, type, customer."""
+    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
+
+    _tell(commands.list_events(only_failed=failed))
+
+
+@billing.command()
+def replay(event_id: Annotated[str, typer.Argument(metavar="ID", help="evt_…")]) -> None:
+    """Apply an event again, now: ask Stripe about its customer and write down the answer.
+
+    The exit code is 1 when it failed; then it is tried again later.
+    """
+    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
+
+    _tell(commands.replay(event_id))
+
+
+@billing.command()
+def sync(user: Annotated[str, typer.Argument(help="The account's id or address.")]) -> None:
+    """Compare one account with Stripe, and repair what differs."""
+    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
+
+    _tell(commands.sync_user(user))
+
+
+@billing.command()
+def reconcile() -> None:
+    """Compare every account with Stripe, and repair what differs; a job does it each night.
+
+    The exit code is 1 when some could not be compared.
+    """
+    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
+
+    _tell(commands.reconcile_all())
+
+
+def _tell(work: Coroutine[Any, Any, tuple[Sequence[str], int]]) -> NoReturn:
+    """Run a command that needs the database, print its lines, and leave with its code."""
+    settings = _settings()
+    with _database(settings, migrate=settings.database_url is None):
+        try:
+            lines, code = asyncio.run(work)
         except LatchkeyError as error:
             _stop(error.detail)
         except OperationalError as error:

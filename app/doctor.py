@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis.asyncio
 
+from app.billing.check import check_prices
 from app.billing.plans import load_plans
 from app.core import database, migrations, secret_key
 from app.core.settings import SHORTEST_SECRET_KEY, Settings
@@ -44,6 +45,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
         ("REDIS_URL", _check_redis, "Start that server, mend REDIS_URL, or leave it out."),
         ("SMTP_URL", _check_smtp, "Start that server, mend SMTP_URL, or leave it out."),
         ("API_UPSTREAM", _check_upstream, "Start that server, or mend API_UPSTREAM."),
+        ("Stripe", check_prices, "See STRIPE_SECRET_KEY and PLANS_FILE."),
     ]
     found = [
         _look("PUBLIC_URL", _check_public_url, settings),

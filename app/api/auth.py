@@ -20,10 +20,11 @@ from app.api.cookies import (
     set_session_cookie,
 )
 from app.api.errors import wants_page
-from app.api.pages import PRIVATE_HEADERS, render_page
+from app.api.pages import render_page
 from app.core.crypto import sha256_hex
 from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest
+from app.core.pages import PRIVATE_HEADERS
 from app.core.settings import Settings, get_settings
 
 RESEND_AFTER_SECONDS = 30

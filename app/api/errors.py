@@ -7,9 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.pages import PRIVATE_HEADERS, render_page
+from app.api.pages import render_page
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
 from app.core.ids import new_call_id
+from app.core.pages import PRIVATE_HEADERS
 
 logger = logging.getLogger(__name__)
 _ROUTE_CODES = {404: "not_found", 405: "method_not_allowed"}

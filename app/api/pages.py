@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from app.core.assets import asset_url
-
-PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
-"""For every page about one person, and every page with a token in its address."""
-
+from app.core.pages import PRIVATE_HEADERS, make_environment
 
 PUBLIC_HEADERS = {
     "Cache-Control": "no-cache",
@@ -47,11 +43,6 @@ def with_code(text: str) -> Markup:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-    )
-    environment.globals["asset"] = asset_url
+    environment = make_environment(Path(__file__).parent / "templates")
     environment.filters["with_code"] = with_code
     return environment

@@ -157,6 +157,26 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _stripe_server_only(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not _is_http_server(value):
+            raise ValueError("must be like https://api.stripe.com, without user, query or fragment")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _stripe_is_whole(self) -> "Settings":
+        if self.stripe_secret_key and not self.stripe_webhook_secret:
+            raise ValueError(
+                "STRIPE_WEBHOOK_SECRET is required with STRIPE_SECRET_KEY: make an endpoint for "
+                "PUBLIC_URL/webhooks/stripe in Stripe's dashboard, and copy its whsec_… secret"
+            )
+        if self.stripe_api_base and not self.stripe_secret_key:
+            raise ValueError("STRIPE_API_BASE needs the STRIPE_SECRET_KEY that its server takes")
+        return self
+
     @model_validator(mode="after")
     def _one_biller(self) -> "Settings":
         if self.stripe_secret_key and self.billing_sandbox == "on":

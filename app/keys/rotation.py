@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import DB_NOW
 from app.core.errors import InvalidRequest, NotFound
 from app.keys.service import NewKey, insert_key, revoke_key
-from app.models import ApiKeyDetail, ApiKeyMetadata
+from app.models import ApiKeyDetail, ApiKeyMetadata, User
 
 GRACES = {
     "now": timedelta(0),
@@ -28,6 +28,8 @@ async def rotate_key(session: AsyncSession, user_id: str, key_id: str, *, grace:
     """
     if grace not in GRACES:
         raise InvalidRequest(fields={"grace": "must be one of the offered periods"})
+    # a change of the account's plan waits, and reaches the new key too
+    await session.get(User, user_id, with_for_update=True)
     old, detail = await _lock_active(session, user_id, key_id)
     lifetime = detail.expires_at - old.created_at if detail.expires_at else None
     new = await insert_key(

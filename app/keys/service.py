@@ -67,9 +67,9 @@ class KeySummary:
 
 
 async def create_key(
-    session: AsyncSession, user_id: str, *, options: KeyOptions, limit: int
+    session: AsyncSession, user_id: str, *, options: KeyOptions, limit: int, tier: str = "free"
 ) -> NewKey:
-    """A new live key of the account, at most `limit` in use.
+    """A new live key of the account, at most `limit` in use, with what this tier gives.
 
     It is active at once when the owner's address is verified, else pending. Raises
     KeyLimitReached.
@@ -86,6 +86,7 @@ async def create_key(
         ApiKeyMetadata(
             user_id=user_id,
             label=options.label,
+            tier=tier,
             status="active" if owner.email_verified else "pending_verification",
         ),
         expires_at=expires_at,

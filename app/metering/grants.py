@@ -13,6 +13,7 @@ from app.metering.problems import (
     ExpiredKey,
     IpNotAllowed,
     KeyPendingVerification,
+    PaymentRequired,
     RevokedKey,
     TrialEnded,
 )
@@ -20,18 +21,29 @@ from app.metering.wire import element
 
 _REFUSALS: dict[str, type[LatchkeyError]] = {
     error.code: error
-    for error in (AccountSuspended, KeyPendingVerification, RevokedKey, TrialEnded)
+    for error in (
+        AccountSuspended,
+        KeyPendingVerification,
+        PaymentRequired,
+        RevokedKey,
+        TrialEnded,
+    )
 }
 NEVER_MS = 2**63
 """Later than any moment."""
 
 # A live key goes before a trial key with the same digest: a converted trial key is a live key.
 # Any status but 'active' refuses: another program's status is no permission.
+# Where a plan ends by time (days of grace, a cancelled plan's last period), the end is told too,
+# for then no row changes.
 FIND: LiteralString = """
 WITH asked AS (SELECT unnest($1::text[]) AS digest),
 clock AS (SELECT now() AT TIME ZONE 'UTC' AS now),
 found AS (
-  SELECT asked.digest, key.id, false AS is_trial, key.tier, key."userId" AS owner_id,
+  SELECT asked.digest, key.id, false AS is_trial,
+    CASE WHEN bought.id IS NULL OR plan.is_given OR latchkey.is_payment_required(bought.status)
+      THEN key.tier ELSE 'free' END AS tier,
+    key."userId" AS owner_id,
     key."userId" AS scope_id, period.anchor + make_interval(months => months.n) AS starts,
     period.anchor + make_interval(months => months.n + 1) AS ends,
     CASE
@@ -39,19 +51,25 @@ found AS (
       WHEN account."suspendedAt" IS NOT NULL THEN 'account_suspended'
       WHEN key.status = 'pending_verification' THEN 'key_pending_verification'
       WHEN key.status <> 'active' THEN 'revoked_key'
+      WHEN NOT plan.is_given AND latchkey.is_payment_required(bought.status)
+        THEN 'payment_required'
     END AS refusal,
     least(detail."expiresAt", detail."graceEndsAt") AS expires,
     NULL::timestamp AS trial_ends, detail."allowedIps" AS ips,
-    concat('live ', key.xmin, ' ', detail.xmin, ' ', account.xmin, ' ', bought.xmin) AS version
+    concat('live ', key.xmin, ' ', detail.xmin, ' ', account.xmin, ' ', bought.xmin) AS version,
+    CASE WHEN plan.is_given AND isfinite(plan.until) THEN plan.until END AS plan_ends
   FROM clock, asked JOIN "ApiKeyMetadata" key ON key."keyHash" = asked.digest
   LEFT JOIN latchkey."ApiKeyDetail" detail ON detail."keyId" = key.id
   LEFT JOIN latchkey."UserDetail" account ON account."userId" = key."userId"
   LEFT JOIN "Subscription" bought ON bought."userId" = key."userId"
-  LEFT JOIN "Subscription" plan ON plan.id = bought.id
-    AND plan.status IN ('active', 'trialing', 'past_due'),
-  LATERAL (SELECT coalesce(plan."currentPeriodStart", date_trunc('month', clock.now)))
-    period (anchor),
-  LATERAL (SELECT CASE WHEN plan."currentPeriodStart" IS NULL THEN 0
+  LEFT JOIN latchkey."BillingAccount" billed ON billed."userId" = bought."userId",
+  LATERAL (SELECT latchkey.plan_until(bought.status, bought."currentPeriodStart",
+    bought."currentPeriodEnd", bought."updatedAt", billed."unpaidSince", billed."isOver"))
+    paid (until),
+  LATERAL (SELECT paid.until, clock.now < paid.until) plan (until, is_given),
+  LATERAL (SELECT CASE WHEN plan.is_given THEN bought."currentPeriodStart" END) own (start),
+  LATERAL (SELECT coalesce(own.start, date_trunc('month', clock.now))) period (anchor),
+  LATERAL (SELECT CASE WHEN own.start IS NULL THEN 0
     ELSE latchkey.months_since(period.anchor, clock.now) END) months (n)
   UNION ALL
   SELECT asked.digest, key.id, true, workspace.tier, workspace."ownerId",
@@ -63,7 +81,7 @@ found AS (
       WHEN key.status <> 'active' THEN 'revoked_key'
     END,
     detail."expiresAt", workspace."expiresAt", detail."allowedIps",
-    concat('trial ', key.xmin, ' ', detail.xmin, ' ', account.xmin, ' ', workspace.xmin)
+    concat('trial ', key.xmin, ' ', detail.xmin, ' ', account.xmin, ' ', workspace.xmin), NULL
   FROM asked JOIN "TrialApiKey" key ON key."keyHash" = asked.digest
   JOIN "TrialWorkspace" workspace ON workspace.id = key."workspaceId"
   LEFT JOIN latchkey."UserDetail" account ON account."userId" = workspace."ownerId"
@@ -76,7 +94,8 @@ SELECT DISTINCT ON (digest) digest, id, is_trial, tier, owner_id, scope_id,
   to_char(trial_ends, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), array_to_string(ips, ','),
   coalesce((SELECT sum(units) FROM latchkey."UsagePeriod" used
     WHERE used."scopeId" = scope_id AND used."startsAt" = starts), 0),
-  (extract(epoch FROM clock_timestamp()) * 1000)::bigint, version
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint, version,
+  (extract(epoch FROM plan_ends) * 1000)::bigint
 FROM found ORDER BY digest, is_trial
 """
 
@@ -126,6 +145,7 @@ class Grant:
         "tier",
         "trial_ends",
         "trial_ends_ms",
+        "turns_ms",
         "used_at",
         "version",
     )
@@ -141,6 +161,7 @@ class Grant:
     refusal_code: str | None
     expires_ms: int
     trial_ends_ms: int
+    turns_ms: int
     trial_ends: bytes | None
     allowed: tuple[Network, ...] | None
 
@@ -169,6 +190,10 @@ class Grant:
         self.expires_ms = NEVER_MS if row[9] is None else int(row[9])
         self.trial_ends_ms = NEVER_MS if row[10] is None else int(row[10])
         self.trial_ends = row[11]
+        # When what is known here stops being true by itself: a new period, or the plan's end.
+        self.turns_ms = min(
+            quota.ends_ms or NEVER_MS, NEVER_MS if row[16] is None else int(row[16])
+        )
         self.allowed = None if row[12] is None else _networks(text(row[12]))
 
     def check(self, now_ms: int) -> None:

@@ -38,7 +38,7 @@ _MOST_STRANGERS_ASKED = 250
 _IN_USE_SECONDS = 1.0
 _LEARN_SECONDS = 5.0
 _MOST_LEARNED = 100
-_COLUMNS = 16
+_COLUMNS = 17
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.25)
 
 
@@ -109,8 +109,7 @@ class KeyCache:
         grant = self._grants.get(digest)
         if grant is None or now - grant.checked_at > DEAD_SECONDS:
             return None
-        ends_ms = grant.quota.ends_ms
-        if ends_ms and self._clock.at_ms(now) >= ends_ms:
+        if self._clock.at_ms(now) >= grant.turns_ms:
             return None
         grant.used_at = now
         return grant
@@ -290,7 +289,7 @@ class KeyCache:
 
     def _learn(self, digest: bytes, row: Row, asked_at: float) -> Grant:
         grant = self._grants.get(digest)
-        seen = hash(tuple(row[1:13]))
+        seen = hash((*row[1:13], row[16]))
         if grant is not None and grant.seen == seen:  # as nearly always: nothing has changed
             grant.version, grant.learned_at = row[15] or b"", asked_at
             grant.quota.learn(int(row[13] or 0), asked_at)

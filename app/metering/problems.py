@@ -85,6 +85,18 @@ class TrialEnded(LatchkeyError):
     default_detail = "The trial of this API key is over. Choose a plan in the portal to go on."
 
 
+class PaymentRequired(LatchkeyError):
+    """The account's plan is not paid, and the days of grace are over."""
+
+    status = 402
+    code = "payment_required"
+    title = "Payment required"
+    default_detail = (
+        "The plan of this API key's account is not paid. Pay the open invoice on the Billing page "
+        "of the portal; calls work again within seconds."
+    )
+
+
 class RateLimited(LatchkeyError):
     """More requests in a second than the key's plan allows."""
 

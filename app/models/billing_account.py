@@ -9,10 +9,11 @@ class BillingAccount(Record, table=True):
     """A side row of `User`, there from the first act of billing on.
 
     `tier`: the plan that the subscription is for. `unpaid_since`: since when the oldest of its
-    invoices is open. `is_over`: it ended with the period that was paid, by Stripe's clock, which in
-    the sandbox goes ahead of ours. `customer_asked_at`: when Stripe was first asked for a customer, whose
-    answer may have been lost. `trial_given_at`: when leftover trial days became Stripe's.
-    `acts`: how many changes were finished. `lease_…`: who is at work on it, and how long at most.
+    invoices is open. `is_over`: it ended with the period that was paid, by Stripe's clock, which
+    in the sandbox goes ahead of ours. `customer_asked_at`: when Stripe was first asked for a
+    customer, whose answer may have been lost. `trial_given_at`: when leftover trial days became
+    Stripe's. `acts`: how many changes were finished. `lease_…`: who is at work on it, and how
+    long at most.
     """
 
     __tablename__ = "BillingAccount"

@@ -1,6 +1,7 @@
 """Which Stripe is asked: the real one, another server at STRIPE_API_BASE, or the sandbox."""
 
 import asyncio
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from app.core.sandbox_secret import sandbox_api_key, sandbox_webhook_secret
@@ -35,4 +36,10 @@ def webhook_secret(settings: Settings) -> str | None:
     """What Stripe, or the sandbox, signs its events with; None where nobody may send any."""
     if settings.stripe_secret_key:
         return settings.stripe_webhook_secret
-    return sandbox_webhook_secret() if settings.has_sandbox else None
+    return _sandbox_secret(settings) if settings.has_sandbox else None
+
+
+@lru_cache(maxsize=1)
+def _sandbox_secret(settings: Settings) -> str:
+    """Read once for these settings: where no SECRET_KEY is set it lies on the disk."""
+    return sandbox_webhook_secret()

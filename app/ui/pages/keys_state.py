@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.billing.plans import FREE, get_plans
 from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest
+from app.flows import account_keys
 from app.keys import rotation, service
 from app.keys.options import parse_options
 from app.ui.guard import signed_in
@@ -90,8 +90,7 @@ class KeysState(PortalState):
             chosen = {name: str(form[name]) for name in CREATE_FIELDS if name in form}
             options = parse_options(**{"label": "", **chosen})
             async with unit_of_work() as session:
-                limit = get_plans().get_tier(FREE).keys
-                key = await service.create_key(session, user.user_id, options=options, limit=limit)
+                key = await account_keys.create_key(session, user.user_id, options=options)
         except InvalidRequest as error:
             self.errors = error.fields
             return

@@ -1,0 +1,1 @@
+"""What happens: the rules of customers, subscriptions and invoices, and their events."""

@@ -1,0 +1,1 @@
+"""The hosted pages: checkout, customer portal, invoices and the clock. HTML forms, no scripts."""

@@ -1,0 +1,1 @@
+"""The API: Stripe's paths and parameters, each handed to one act."""

@@ -1,0 +1,1 @@
+"""Objects with the fields that Stripe gives them; pure functions, no rules."""

@@ -1,0 +1,56 @@
+"""Which subscription counts, and since when it is owed."""
+
+from datetime import timedelta
+
+from app.billing.facts import choose
+from app.billing.facts import _with_unpaid as with_unpaid
+from tests.billing.facts import BEGUN, invoice, subscription
+
+DAY = timedelta(days=1)
+
+
+def test_live_one_goes_before_a_newer_one_that_ended() -> None:
+    live = subscription(id="sub_live")
+    ended = subscription(id="sub_new", status="canceled", created_at=BEGUN + DAY)
+    assert choose([ended, live]) == live
+
+
+def test_paid_one_goes_before_one_that_is_owed() -> None:
+    owed = subscription(id="sub_owed", status="past_due", created_at=BEGUN + DAY)
+    paid = subscription(id="sub_paid")
+    assert choose([owed, paid]) == paid
+
+
+def test_newest_counts_where_none_is_live() -> None:
+    old = subscription(id="sub_old", status="canceled")
+    new = subscription(id="sub_new", status="incomplete_expired", created_at=BEGUN + DAY)
+    assert choose([old, new]) == new
+    assert choose([new, old]) == new
+    assert choose([]) is None
+
+
+def test_oldest_open_invoice_says_since_when() -> None:
+    found = with_unpaid(
+        subscription(status="past_due"),
+        [
+            invoice(id="in_2", created_at=BEGUN + DAY),
+            invoice(id="in_1"),
+            invoice(id="in_0", status="paid", created_at=BEGUN - DAY),
+            invoice(id="in_x", status="uncollectible", created_at=BEGUN - DAY),
+        ],
+    )
+    assert (found.unpaid_since, found.unpaid_invoice_id) == (BEGUN, "in_1")
+
+
+def test_plan_that_was_ended_for_want_of_money_gives_no_rest_of_its_period() -> None:
+    ended = subscription(status="canceled", ended_at=BEGUN + DAY)
+    assert with_unpaid(ended, [invoice(status="uncollectible")]).unpaid_since == BEGUN
+    assert with_unpaid(ended, [invoice(status="void")]).unpaid_since is None
+    failed = subscription(status="canceled", ended_at=BEGUN + DAY, is_payment_failure=True)
+    assert with_unpaid(failed, [invoice(status="void")]).unpaid_since == BEGUN + DAY
+
+
+def test_plan_is_over_when_it_ended_with_its_period() -> None:
+    assert not subscription().is_over
+    assert not subscription(status="canceled", ended_at=BEGUN + DAY).is_over
+    assert subscription(status="canceled", ended_at=BEGUN + 30 * DAY).is_over
