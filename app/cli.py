@@ -43,9 +43,7 @@ keys = typer.Typer(
 cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
-billing = typer.Typer(
-    help="Stripe's events, and what we hold against it.", no_args_is_help=True
-)
+billing = typer.Typer(help="Stripe's events, and what we hold against it.", no_args_is_help=True)
 cli.add_typer(billing, name="billing")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 

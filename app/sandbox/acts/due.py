@@ -57,11 +57,11 @@ async def move_sandbox_clock(books: Books, until: int) -> None:
 
 async def settle_drafts(books: Books) -> None:
     """Go on for the hour that new invoices stay drafts, if there are any."""
-    limit = books.now + invoices.DRAFT_SECONDS
+    latest = books.now + invoices.DRAFT_SECONDS
     waiting = await books.select(
         "kind = 'invoice' AND object->>'status' = 'draft' "
-        'AND clock = :clock AND "dueAt" <= :limit',
-        {"clock": books.clock, "limit": limit},
+        'AND clock = :clock AND "dueAt" <= :latest',
+        {"clock": books.clock, "latest": latest},
     )
     if waiting:
         await move_sandbox_clock(books, max(one.due_at or 0 for one in waiting))

@@ -65,10 +65,9 @@ class BillingState(PortalState):
     @signed_in
     async def refresh(self, now: str = "") -> EventSpec | None:
         """Catch up with Stripe's events and with other tabs; new invoices come with a change."""
-        known = self.plan
+        known = _bought(self.plan)
         await self._load()
-        is_same = (known.tier, known.status) == (self.plan.tier, self.plan.status)
-        return None if is_same else BillingState.load_invoices()
+        return None if _bought(self.plan) == known else BillingState.load_invoices()
 
     @signed_in
     @rx.event(background=True)
@@ -112,6 +111,11 @@ class BillingState(PortalState):
         """Say what was done, beside the plan as it is now."""
         self.message = message
         await self._load()
+
+
+def _bought(plan: PlanView) -> tuple[str, ...]:
+    """What of a plan changes with an invoice."""
+    return plan.tier, plan.interval, plan.status, plan.note_at
 
 
 def _open_invoice_url(invoices: Sequence[InvoiceView]) -> str:

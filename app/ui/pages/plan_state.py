@@ -119,7 +119,7 @@ class PlanState(PortalState):
 
     @signed_in
     @rx.event(background=True)
-    async def confirm_change(self) -> None:
+    async def confirm_change(self) -> EventSpec | None:
         """Change to the chosen plan, at the sums that were shown."""
         user, wish, at = self._require_user(), self._wish(), self._proration_at
         message = f"You are on {self.chosen_name} now, for {self.chosen_price}."
@@ -127,17 +127,17 @@ class PlanState(PortalState):
 
     @signed_in
     @rx.event(background=True)
-    async def confirm_cancel(self) -> None:
+    async def confirm_cancel(self) -> EventSpec | None:
         """Let the plan end with what is paid for."""
         user = self._require_user()
-        await self._do("cancel", lambda: cancel(user.user_id), CANCELED)
+        return await self._do("cancel", lambda: cancel(user.user_id), CANCELED)
 
     @signed_in
     @rx.event(background=True)
-    async def resume_plan(self) -> None:
+    async def resume_plan(self) -> EventSpec | None:
         """Let a plan that was to end go on."""
         user = self._require_user()
-        await self._do("resume", lambda: resume(user.user_id), RESUMED)
+        return await self._do("resume", lambda: resume(user.user_id), RESUMED)
 
     async def _choose(self, tier_id: str, interval: str) -> EventSpec | None:
         plan = (await self.get_state(BillingState)).plan
@@ -160,8 +160,10 @@ class PlanState(PortalState):
         if address is not None:
             await self._show_once("leaving_to", address)
 
-    async def _do(self, what: str, act: Callable[[], Awaitable[None]], message: str) -> None:
-        """Have it done; then close the dialog, and say so beside the plan as it is now."""
+    async def _do(
+        self, what: str, act: Callable[[], Awaitable[None]], message: str
+    ) -> EventSpec | None:
+        """Have it done; then close the dialog, say so, and show plan and invoices as they are."""
 
         async def done() -> bool:
             await act()
@@ -171,6 +173,8 @@ class PlanState(PortalState):
             async with self:
                 self.dialog = ""
                 await (await self.get_state(BillingState))._tell(message)
+            return BillingState.load_invoices()
+        return None
 
     async def _ask(self, what: str, act: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What `act` gives, the page being busy meanwhile; None when it failed, which is then told.
