@@ -123,7 +123,9 @@ class PlanState(PortalState):
         """Change to the chosen plan, at the sums that were shown."""
         user, wish, at = self._require_user(), self._wish(), self._proration_at
         message = f"You are on {self.chosen_name} now, for {self.chosen_price}."
-        await self._do("change", lambda: change_plan(user.user_id, *wish, proration_at=at), message)
+        return await self._do(
+            "change", lambda: change_plan(user.user_id, *wish, proration_at=at), message
+        )
 
     @signed_in
     @rx.event(background=True)

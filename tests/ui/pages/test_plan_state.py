@@ -9,6 +9,7 @@ import pytest
 from app.billing.changes import ChangePreview, PreviewLine
 from app.billing.errors import AlreadySubscribed, PaymentDue, PlanNotSold
 from app.billing.plans import get_plans
+from app.ui.pages.billing_state import BillingState
 from app.ui.pages.plan_state import CANCELED, LineView, PlanState
 from tests.conftest import UnitOfWork
 from tests.factories import make_user
@@ -105,7 +106,8 @@ async def test_change_is_made_at_the_moment_that_the_sums_hold_for(subscriber: B
     await subscriber.call(PlanState.choose_plan, "enterprise", "month")
     await subscriber.call(PlanState.load_preview)
     subscriber.overview = make_overview(tier="enterprise")
-    await subscriber.call(PlanState.confirm_change)
+    chained = await subscriber.call(PlanState.confirm_change)
+    assert chained.handler.fn is BillingState.load_invoices.fn
     assert subscriber.calls[-1] == (
         "change_plan",
         subscriber.user.id,
