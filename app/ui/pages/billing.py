@@ -1,28 +1,23 @@
 """The billing page: the plan, what is used of it, other plans, and invoices."""
 
-from typing import Any
-
 import reflex as rx
 
 from app.billing.overview import Interval
 from app.billing.plans import FREE, Tier, get_plans
 from app.ui.components import (
-    Column,
     badge,
     banner,
     button,
     day_time,
-    empty_state,
     leave_for,
     meter,
-    mono,
     notice,
     plain_link,
     skeleton,
-    table,
     waiting,
 )
 from app.ui.pages.billing_dialogs import buy_dialog, cancel_dialog, change_dialog
+from app.ui.pages.billing_invoices import invoices
 from app.ui.pages.billing_state import BillingState
 from app.ui.pages.checkout_state import POLL_INTERVAL_MS, CheckoutState
 from app.ui.pages.frame import portal_page
@@ -41,7 +36,7 @@ def billing_page() -> rx.Component:
         notice(BillingState.message),
         rx.cond(
             BillingState.is_loaded,
-            rx.el.div(_sandbox_mark(), _plan(), _plans(), _invoices(), class_name="stack-l"),
+            rx.el.div(_sandbox_mark(), _plan(), _plans(), invoices(), class_name="stack-l"),
             skeleton("tile", "row", "row", "row"),
         ),
         rx.moment(interval=REFRESH_INTERVAL_MS, on_change=BillingState.refresh, display="none"),
@@ -158,7 +153,12 @@ def _plan_actions() -> rx.Component:
 def _plans() -> rx.Component:
     return rx.el.section(
         rx.el.h2("Plans"),
-        plan_table(get_plans().tiers, _plan_action, is_yearly=BillingState.plan.interval == "year"),
+        plan_table(
+            get_plans().tiers,
+            _plan_action,
+            unsold=BillingState.unsold,
+            is_yearly=BillingState.plan.interval == "year",
+        ),
         class_name="stack",
         aria_label="Plans",
     )
@@ -175,56 +175,3 @@ def _plan_action(tier: Tier, interval: Interval) -> rx.Component:
         aria_label=f"Choose {tier.name}",
     )
     return rx.cond(is_theirs & (plan.interval == interval), badge("Your plan", "accent"), choose)
-
-
-def _invoices() -> rx.Component:
-    columns = [
-        Column("Invoice", lambda invoice: mono(invoice.number)),
-        Column("Date", lambda invoice: day_time(invoice.at, invoice.day)),
-        Column("Status", lambda invoice: badge(invoice.status, invoice.tone)),
-        Column("Amount", lambda invoice: invoice.amount, numeric=True),
-        Column("Links", _invoice_links, shrink=True),
-    ]
-    return rx.el.section(
-        rx.el.h2("Invoices"),
-        rx.cond(BillingState.invoices_problem, _invoices_failed()),
-        rx.cond(
-            BillingState.has_invoices,
-            rx.cond(
-                BillingState.invoices,
-                table("Your invoices", columns, BillingState.invoices),
-                empty_state("No invoices yet", "The first one comes with your first payment."),
-            ),
-            rx.cond(BillingState.invoices_problem, rx.fragment(), skeleton("row", "row")),
-        ),
-        class_name="stack",
-        aria_label="Invoices",
-    )
-
-
-def _invoices_failed() -> rx.Component:
-    return banner(
-        "The invoices could not be loaded. ",
-        BillingState.invoices_problem,
-        tone="warn",
-        action=button("Try again", on_click=BillingState.load_invoices),
-    )
-
-
-def _invoice_links(invoice: Any) -> rx.Component:
-    """The invoice's own page, where an open one is paid, and its file."""
-    return rx.el.span(
-        rx.cond(
-            invoice.hosted_url,
-            plain_link(
-                rx.cond(invoice.is_open, "Pay", "View"),
-                invoice.hosted_url,
-                aria_label=rx.cond(invoice.is_open, "Pay ", "View ") + invoice.number,
-            ),
-        ),
-        rx.cond(
-            invoice.pdf_url,
-            plain_link("PDF", invoice.pdf_url, aria_label="PDF of " + invoice.number),
-        ),
-        class_name="row",
-    )

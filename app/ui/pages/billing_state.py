@@ -13,6 +13,7 @@ from app.core.errors import LatchkeyError
 from app.ui.components.kinds import Tone
 from app.ui.figures import amount, day
 from app.ui.guard import signed_in
+from app.ui.pages.plan_choice import list_unsold
 from app.ui.plan_words import PlanView, payment_alert, plan_view
 from app.ui.state import PortalState
 from app.usage.quota import get_quota_use
@@ -47,6 +48,7 @@ class BillingState(PortalState):
 
     is_loaded: bool = False
     plan: PlanView = PlanView()
+    unsold: list[str] = []
     message: str = ""
     invoices: list[InvoiceView] = []
     has_invoices: bool = False
@@ -60,6 +62,7 @@ class BillingState(PortalState):
         if not self._is_message_new:
             self.message = ""
         self._is_message_new = False
+        self.unsold = list_unsold()
         await self._load()
 
     @signed_in

@@ -5,22 +5,21 @@ answering meanwhile.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import reflex as rx
 from reflex_base.event import EventSpec
 
-from app.billing.changes import ChangePreview, cancel, change_plan, preview_change, resume
+from app.billing.changes import cancel, change_plan, preview_change, resume
 from app.billing.checkout import start_checkout
-from app.billing.errors import PlanNotSold
-from app.billing.overview import Interval
-from app.billing.plans import FREE, Tier, get_plans
+from app.billing.plans import FREE
 from app.billing.portal import open_customer_portal
+from app.billing.prices import Interval, get_price
 from app.core.errors import LatchkeyError
-from app.ui.figures import amount, day, price, tier_cents
+from app.ui.figures import price
 from app.ui.guard import signed_in
 from app.ui.pages.billing_state import BillingState
+from app.ui.pages.plan_choice import PreviewView, preview_view
 from app.ui.state import PortalState
 
 Dialog = Literal["", "buy", "change", "cancel"]
@@ -28,26 +27,6 @@ Answer = TypeVar("Answer")
 
 CANCELED = "Canceled. Your plan works until what you paid for ends; until then you can resume it."
 RESUMED = "Your plan goes on."
-
-
-@dataclass(frozen=True)
-class LineView:
-    """One line of what a change costs."""
-
-    description: str
-    amount: str
-
-
-@dataclass(frozen=True)
-class PreviewView:
-    """What a change of plan costs, in words; `lines` is empty until Stripe has said it."""
-
-    lines: tuple[LineView, ...] = ()
-    due_now: str = ""
-    is_charged: bool = False
-    next_amount: str = ""
-    next_at: str = ""
-    next_day: str = ""
 
 
 class PlanState(PortalState):
@@ -100,7 +79,7 @@ class PlanState(PortalState):
         async with self:
             # another choice may have been made meanwhile, whose own answer comes
             if wish == self._wish():
-                self.preview, self.is_previewed = _preview(found), True
+                self.preview, self.is_previewed = preview_view(found), True
                 self._proration_at = found.proration_at
 
     @signed_in
@@ -147,9 +126,10 @@ class PlanState(PortalState):
         if tier_id == FREE:
             self.dialog = "cancel" if plan.is_subscribed and not plan.can_resume else ""
             return None
-        tier, chosen = _offer(tier_id, interval)
-        self.chosen_tier, self.chosen_interval, self.chosen_name = tier.id, chosen, tier.name
-        self.chosen_price = price(tier_cents(tier, chosen), chosen)
+        offer = get_price(tier_id, interval)
+        self.chosen_tier, self.chosen_name = offer.tier.id, offer.tier.name
+        self.chosen_interval = offer.interval
+        self.chosen_price = price(offer.unit_amount, offer.interval)
         self.dialog = "change" if plan.is_subscribed else "buy"
         return PlanState.load_preview() if self.dialog == "change" else None
 
@@ -206,31 +186,3 @@ class PlanState(PortalState):
                 self.failure = words
             # it may have failed because the plan is another by now
             await (await self.get_state(BillingState))._load()
-
-
-def _offer(tier_id: str, interval: str) -> tuple[Tier, Interval]:
-    """The plan and interval that a browser names. Raises PlanNotSold for what there is not."""
-    if interval not in {"month", "year"}:
-        raise PlanNotSold
-    try:
-        tier = get_plans().get_tier(tier_id)
-    except KeyError as error:
-        raise PlanNotSold from error
-    chosen: Interval = "year" if interval == "year" else "month"
-    if not tier_cents(tier, chosen):
-        raise PlanNotSold
-    return tier, chosen
-
-
-def _preview(found: ChangePreview) -> PreviewView:
-    currency = found.currency
-    return PreviewView(
-        lines=tuple(
-            LineView(line.description, amount(line.amount_cents, currency)) for line in found.lines
-        ),
-        due_now=amount(found.due_now_cents, currency),
-        is_charged=found.due_now_cents > 0,
-        next_amount=amount(found.next_cents, currency),
-        next_at=found.next_at.isoformat(),
-        next_day=day(found.next_at),
-    )

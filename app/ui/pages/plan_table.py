@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 
 import reflex as rx
 
-from app.billing.overview import Interval
 from app.billing.plans import Tier
+from app.billing.prices import Interval
 from app.ui.figures import count, money, price, tier_cents
+from app.ui.pages.plan_choice import offer_id
 
 PlanAction = Callable[[Tier, Interval], rx.Component]
 """What stands under a plan's price: given the plan and how it would be paid."""
 
-INTERVALS: tuple[tuple[Interval, str], ...] = (("month", "Monthly"), ("year", "Yearly"))
+NOT_SOLD = "Not for sale yet"
+WORDS: dict[Interval, str] = {"month": "Monthly", "year": "Yearly"}
 MONTHS_A_YEAR = 12
 
 _ROWS: tuple[tuple[str, Callable[[Tier], str]], ...] = (
@@ -23,18 +25,28 @@ _ROWS: tuple[tuple[str, Callable[[Tier], str]], ...] = (
 
 
 def plan_table(
-    tiers: Sequence[Tier], action: PlanAction, *, is_yearly: bool | rx.Var[bool] = False
+    tiers: Sequence[Tier],
+    action: PlanAction,
+    *,
+    unsold: list[str],
+    is_yearly: bool | rx.Var[bool] = False,
 ) -> rx.Component:
     """A column for each plan, and above them the choice between monthly and yearly prices.
 
     Both prices are drawn and CSS shows one, so that it works before any script has loaded.
-    `is_yearly` is the choice that the page begins with.
+    `is_yearly` is the choice that the page begins with; `unsold` a state's list of the offers
+    that have no action.
     """
+
+    def sold(tier: Tier, interval: Interval) -> rx.Component:
+        is_unsold = rx.Var.create(unsold).contains(offer_id(tier, interval))
+        return rx.cond(is_unsold, rx.el.p(NOT_SOLD, class_name="muted"), action(tier, interval))
+
     return rx.el.div(
         _interval_switch(is_yearly) if any(tier.yearly_usd_cents for tier in tiers) else "",
         rx.el.table(
             rx.el.caption("Plans compared", class_name="sr-only"),
-            rx.el.thead(rx.el.tr(rx.el.td(), *[_head(tier, action) for tier in tiers])),
+            rx.el.thead(rx.el.tr(rx.el.td(), *[_head(tier, sold) for tier in tiers])),
             rx.el.tbody(*[_row(label, value, tiers) for label, value in _ROWS]),
             class_name="plans numeric",
             style={"--plans": str(len(tiers))},
@@ -60,7 +72,7 @@ def _interval_switch(is_yearly: bool | rx.Var[bool]) -> rx.Component:
                     ),
                     words,
                 )
-                for value, words in INTERVALS
+                for value, words in WORDS.items()
             ],
             class_name="segments",
         ),

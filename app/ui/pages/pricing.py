@@ -11,6 +11,7 @@ from app.ui.components import link_button
 from app.ui.figures import count
 from app.ui.guard import find_caller, public
 from app.ui.layouts import public_layout
+from app.ui.pages.plan_choice import list_unsold
 from app.ui.pages.plan_table import plan_table
 
 ROUTE = "/pricing"
@@ -24,6 +25,7 @@ BILLING = "/billing/"
 class PricingState(rx.State):
     """Who looks at the prices: a stranger, or a customer with a plan."""
 
+    unsold: list[str] = []
     is_customer: bool = False
     tier: str = ""
     interval: str = ""
@@ -32,6 +34,7 @@ class PricingState(rx.State):
     async def load(self) -> None:
         """Lead customers to their billing page, and strangers to sign up."""
         caller = find_caller()
+        self.unsold = list_unsold()
         self.is_customer = caller is not None
         if caller is None:
             return
@@ -54,7 +57,8 @@ def pricing_page() -> rx.Component:
                 class_name="section-head",
             ),
             rx.el.section(
-                rx.el.h2("Plans", class_name="sr-only"), plan_table(plans.tiers, _action)
+                rx.el.h2("Plans", class_name="sr-only"),
+                plan_table(plans.tiers, _action, unsold=PricingState.unsold),
             ),
             _trial_terms(plans),
             class_name="wrap section",

@@ -9,8 +9,10 @@ import pytest
 from app.billing.changes import ChangePreview, PreviewLine
 from app.billing.errors import AlreadySubscribed, PaymentDue, PlanNotSold
 from app.billing.plans import get_plans
+from app.core.settings import Settings
 from app.ui.pages.billing_state import BillingState
-from app.ui.pages.plan_state import CANCELED, LineView, PlanState
+from app.ui.pages.plan_choice import LineView
+from app.ui.pages.plan_state import CANCELED, PlanState
 from tests.conftest import UnitOfWork
 from tests.factories import make_user
 from tests.ui.pages.billing_world import PERIOD_END, BillingPage, make_overview
@@ -78,12 +80,28 @@ async def test_plan_without_a_yearly_price_is_not_sold_by_the_year(
 ) -> None:
     monthly = replace(get_plans().get_tier("standard"), yearly_usd_cents=0)
     plans = replace(get_plans(), tiers=(monthly,))
-    monkeypatch.setattr("app.ui.pages.plan_state.get_plans", lambda: plans)
+    monkeypatch.setattr("app.billing.prices.get_plans", lambda: plans)
     await page.open()
     with pytest.raises(PlanNotSold):
         await page.call(PlanState.choose_plan, "standard", "year")
     await page.call(PlanState.choose_plan, "standard", "month")
     assert (await page.plan()).dialog == "buy"
+
+
+async def test_plans_that_stripe_has_no_price_for_are_marked_not_hidden(
+    page: BillingPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await page.open()
+    billing = await page.billing()
+    assert billing.unsold == []
+    settings = Settings(stripe_secret_key="sk_test_x", stripe_webhook_secret="whsec_x")
+    priced = replace(get_plans().get_tier("standard"), monthly_price_id="price_1")
+    plans = replace(get_plans(), tiers=(get_plans().get_tier("free"), priced))
+    for module in ("app.billing.prices", "app.ui.pages.plan_choice"):
+        monkeypatch.setattr(f"{module}.get_plans", lambda: plans)
+    monkeypatch.setattr("app.billing.prices.get_settings", lambda: settings)
+    await page.open()
+    assert billing.unsold == ["standard-year"]
 
 
 async def test_subscriber_sees_the_sums_before_anything_changes(subscriber: BillingPage) -> None:
