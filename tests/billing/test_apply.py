@@ -205,7 +205,7 @@ async def test_key_made_later_has_the_account_s_plan(
     unit_of_work: Any, put: Any, user: User
 ) -> None:
     await put(facts())
-    options = parse_options(label="Second", lifetime="", allowed_ips="")
+    options = parse_options(label="Second")
     for _ in range(4):  # the free plan has room for two
         async with unit_of_work() as session:
             await create_key(session, user.id, options=options)

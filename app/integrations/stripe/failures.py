@@ -26,14 +26,14 @@ _FIRST_SERVER_FAULT = 500
 logger = logging.getLogger(__name__)
 
 
-async def answered(asked: Awaitable[Answer], *, seconds: float = ANSWER_SECONDS) -> Any:
+async def answered(asked: Awaitable[Answer]) -> Any:
     """What Stripe answers, as plain data. Raises a StripeError that says what happened."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(ANSWER_SECONDS):
             answer = await asked
         return answer.to_dict() if isinstance(answer, stripe.StripeObject) else answer
     except TimeoutError as error:
-        logger.warning("Stripe did not answer within %.0f s", seconds)
+        logger.warning("Stripe did not answer within %.0f s", ANSWER_SECONDS)
         raise StripeUnavailable from error
     except stripe.StripeError as error:
         named = named_failure(error)
