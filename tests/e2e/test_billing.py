@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -54,12 +55,15 @@ def customer(page: Page, portal: Portal) -> str:
     return secret
 
 
+def ask_usage(portal: Portal, key: str) -> dict[str, Any]:
+    """What the API tells this key of its account, or why it refuses it."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.get(f"{portal.url}/api/v1/usage", headers=headers, timeout=10).json()
+
+
 def units_limit(portal: Portal, key: str) -> int:
     """What the API lets this key have in a month."""
-    answer = httpx.get(
-        f"{portal.url}/api/v1/usage", headers={"Authorization": f"Bearer {key}"}, timeout=10
-    )
-    return answer.json()["units_limit"]
+    return ask_usage(portal, key)["units_limit"]
 
 
 def sign_up_from(page: Page, portal: Portal, address: str) -> None:
@@ -157,6 +161,10 @@ def test_card_that_fails_at_the_renewal_is_told_everywhere_until_it_is_paid(
     page: Page, portal: Portal, customer: str
 ):
     buy(page, portal, "Standard", FAILS_LATER)
+    dialog = choose(page, "Enterprise")
+    dialog.get_by_role("button", name=re.compile("and change$")).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("declined, and nothing was changed")
+    expect(dialog.get_by_role("button", name="Try again")).to_be_visible()
     move_clock(page, portal, "month")
     open_billing(page, portal)
     alert = page.get_by_text(re.compile(r"Your last payment failed.* works until \d+ \w+ \d{4};"))
@@ -166,13 +174,20 @@ def test_card_that_fails_at_the_renewal_is_told_everywhere_until_it_is_paid(
     page.get_by_role("link", name="Keys", exact=True).click()
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
     expect(alert).to_be_visible()
-    page.get_by_role("link", name="Go to Billing").click()
+    expect(page.get_by_role("link", name="Go to Billing")).to_be_visible()
+    # nor does the last try succeed
+    move_clock(page, portal, "week")
+    open_billing(page, portal)
+    refused = page.get_by_text("calls with your keys are refused until it is paid")
+    expect(refused).to_be_visible(timeout=EVENT_MS)
+    assert ask_usage(portal, customer)["code"] == "payment_required"
     page.get_by_role("link", name="Pay now").click()
     pay(page)
     expect(page.get_by_role("button", name=re.compile("^Pay "))).to_be_hidden()
     open_billing(page, portal)
     expect_plan(page, "Standard", "Active", "Renews on")
-    expect(alert).to_be_hidden()
+    expect(refused).to_be_hidden()
+    assert units_limit(portal, customer) == 50_000
 
 
 def test_two_tabs_buy_one_plan(page: Page, portal: Portal, customer: str):

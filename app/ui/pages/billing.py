@@ -74,7 +74,7 @@ def _checkout_wait() -> rx.Component:
         rx.el.div(
             rx.cond(
                 CheckoutState.is_waiting,
-                banner(waiting("Waiting for Stripe to confirm your payment…"), tone="accent"),
+                banner(waiting("Waiting until your payment is confirmed…"), tone="accent"),
             ),
             class_name="notice",
         ),

@@ -11,11 +11,11 @@ from app.ui.state import PortalState
 
 POLL_INTERVAL_MS = 2000
 MOST_POLLS = 30
-"""A minute: Stripe's word mostly comes within seconds."""
+"""A minute: the confirmation mostly comes within seconds."""
 
 SLOW = (
-    "Stripe has not said yet that it is paid. That can take some minutes. You can leave this "
-    "page: your plan changes by itself, and nothing is charged twice."
+    "Your payment is not confirmed yet. That can take some minutes. You can leave this page: "
+    "your plan changes by itself, and nothing is charged twice."
 )
 FAILED = {
     CheckoutOutcome.FAILED: "The payment failed and nothing was charged. Choose a plan below to "
