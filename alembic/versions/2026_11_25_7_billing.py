@@ -62,7 +62,8 @@ CREATE FUNCTION latchkey.plan_until(
 ) RETURNS timestamp LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN status IN ('active', 'trialing') THEN 'infinity'::timestamp
-    WHEN status = 'past_due' THEN coalesce(unpaid_since, period_start, changed_at) + interval '7 days'
+    WHEN status = 'past_due'
+        THEN coalesce(unpaid_since, period_start, changed_at) + interval '7 days'
     WHEN status = 'canceled' AND unpaid_since IS NULL AND is_over IS NOT TRUE
         THEN coalesce(period_end, '-infinity')
     ELSE '-infinity'::timestamp
@@ -89,7 +90,8 @@ RETURN coalesce(
 );
 
 CREATE TRIGGER latchkey_notify
-AFTER INSERT OR DELETE OR UPDATE OF "unpaidSince", "isOver" ON latchkey."BillingAccount" FOR EACH ROW
+AFTER INSERT OR DELETE OR UPDATE OF "unpaidSince", "isOver"
+ON latchkey."BillingAccount" FOR EACH ROW
 EXECUTE FUNCTION latchkey.notify_authority('scope', 'userId');
 """
 

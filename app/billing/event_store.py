@@ -1,11 +1,12 @@
 """Stripe's events, stored by their id before anything is done about them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import case, func
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import outbox
@@ -23,6 +24,8 @@ FIRST_WAIT_SECONDS = 10
 LONGEST_WAIT_SECONDS = 3600
 MOST_ATTEMPTS = 60
 """After so many tries, some two days, an event waits for the operator: `billing replay ID`."""
+
+KEPT_DAYS = 90
 
 _MOST_DOUBLINGS = 20
 _AT_ONCE = 100
@@ -107,6 +110,13 @@ async def _mark(session: AsyncSession, ids: Sequence[str], **values: Any) -> Non
     if ids:
         statement = update(StripeEvent).where(col(StripeEvent.id).in_(ids))
         await session.exec(statement.values(**values))
+
+
+async def delete_old(session: AsyncSession) -> None:
+    """Forget events that were applied or ignored long ago; Stripe keeps them for a month itself."""
+    is_settled = col(StripeEvent.state).in_(["applied", "ignored"])
+    is_old = col(StripeEvent.received_at) < DB_NOW - timedelta(days=KEPT_DAYS)
+    await session.exec(delete(StripeEvent).where(is_settled, is_old))
 
 
 async def list_events(

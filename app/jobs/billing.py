@@ -4,7 +4,7 @@ import logging
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.billing import notices, reconcile
+from app.billing import event_store, notices, reconcile
 from app.billing.events import apply_due
 from app.billing.events import apply_events as apply_customer_events
 from app.core import outbox
@@ -58,7 +58,9 @@ async def apply_overdue(context: JobContext, timestamp: int) -> None:
 
 
 async def reconcile_all(context: JobContext, timestamp: int) -> None:
-    """Compare every account with Stripe, and repair what differs."""
+    """Compare every account with Stripe, and repair what differs; forget old events."""
+    async with unit_of_work() as session:
+        await event_store.delete_old(session)
     await reconcile_from("")
 
 

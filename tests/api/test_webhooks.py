@@ -97,7 +97,7 @@ async def test_event_that_comes_again_changes_nothing(post: Any, stored: Any, jo
         pytest.param({"age": 301}, id="old"),
         pytest.param({"headers": {"stripe-signature": ""}}, id="no signature"),
         pytest.param({"headers": {"stripe-signature": "t=1,v1=00"}}, id="tampered"),
-        pytest.param({"headers": {"stripe-signature": "t=x,v1=y,v0=\xe9"}}, id="nonsense"),
+        pytest.param({"headers": {"stripe-signature": b"t=1,v1=\xe9"}}, id="nonsense"),
         pytest.param({"body": b"not JSON"}, id="no JSON"),
         pytest.param({"body": b"[]"}, id="a list"),
         pytest.param({"body": b"\xff\xfe"}, id="no UTF-8"),

@@ -1,9 +1,6 @@
 """localstripe in a process of its own: another server that speaks (some of) Stripe's API."""
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -69,11 +66,14 @@ class LocalStripe:
 async def running_localstripe() -> AsyncIterator[LocalStripe]:
     """The server, empty, until the block ends."""
     port = free_port()
-    process = subprocess.Popen(  # it is a server: nobody waits for it
-        [sys.executable, "-c", _SERVER, str(port)],
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _SERVER,
+        str(port),
         cwd=tempfile.gettempdir(),  # it keeps a copy of what it holds
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -84,8 +84,8 @@ async def running_localstripe() -> AsyncIterator[LocalStripe]:
             await client.delete("/_config/data")
             yield LocalStripe(url, client)
     finally:
-        os.kill(process.pid, signal.SIGTERM)
-        await asyncio.to_thread(process.wait)
+        process.terminate()
+        await process.wait()
 
 
 async def _wait(client: httpx.AsyncClient) -> None:

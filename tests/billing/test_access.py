@@ -123,9 +123,7 @@ async def test_overview_says_when_a_cancelled_plan_ends(unit_of_work: Any) -> No
     assert (overview.access, overview.ends_at, overview.renews_at) == ("ending", ends, None)
 
 
-async def test_days_of_grace_end_without_any_write(
-    unit_of_work: Any, database_url: str
-) -> None:
+async def test_days_of_grace_end_without_any_write(unit_of_work: Any, database_url: str) -> None:
     since = utc_now() - 7 * DAY + timedelta(seconds=1.2)
     _, (_, secret) = await make_account(unit_of_work, "past_due", account={"unpaid_since": since})
     async with running(answering(), database_url) as meter:

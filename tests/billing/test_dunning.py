@@ -20,6 +20,7 @@ async def access_of(shop: Shop) -> str:
 async def renew(shop: Shop) -> None:
     """Let the month end, and the hour in which the new invoice is a draft."""
     await shop.stage.move("month")
+    await shop.stage.move("hour")
     await shop.deliver()
 
 

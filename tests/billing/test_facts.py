@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from app.billing.facts import choose
 from app.billing.facts import _with_unpaid as with_unpaid
+from app.billing.facts import choose
 from tests.billing.facts import BEGUN, invoice, subscription
 
 DAY = timedelta(days=1)

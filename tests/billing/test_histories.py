@@ -8,6 +8,7 @@ workers at once, and with events dropped and a reconcile at the end.
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -80,9 +81,7 @@ class Actor:
         if step == "end" and how == "now":
             await subscriptions.cancel_async(bought["id"])
         elif step == "end":
-            await subscriptions.update_async(
-                bought["id"], {"cancel_at_period_end": how == "later"}
-            )
+            await subscriptions.update_async(bought["id"], {"cancel_at_period_end": how == "later"})
         elif step == "change":
             item = bought["items"]["data"][0]["id"]
             await subscriptions.update_async(
@@ -155,7 +154,7 @@ _seen: Counter[str] = Counter()
 
 
 def test_every_delivery_of_a_history_ends_alike(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database_url: str, monkeypatch: pytest.MonkeyPatch, report: Callable[[str], None]
 ) -> None:
     _seen.clear()
     with asyncio.Runner() as runner:
@@ -176,11 +175,10 @@ def test_every_delivery_of_a_history_ends_alike(
         finally:
             runner.run(stack.aclose())
             runner.run(database.dispose())
-    with capsys.disabled():
-        print(
-            f"\n  {_seen['runs']} histories, {_seen['events']} events, "
-            f"{_seen['deliveries']} deliveries: rows and mails alike each time"
-        )
+    report(
+        f"{_seen['runs']} histories, {_seen['events']} events, {_seen['deliveries']} deliveries: "
+        "rows and mails alike each time"
+    )
 
 
 async def test_events_between_the_steps_end_as_those_after_them(shop: Shop) -> None:

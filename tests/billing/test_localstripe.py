@@ -37,9 +37,7 @@ SECONDS = 15
 
 
 @pytest.fixture
-async def stripe(
-    unit_of_work: Any, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[LocalStripe]:
+async def stripe(unit_of_work: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalStripe]:
     async with running_localstripe() as server:
         use_stripe(monkeypatch, Gateway(KEY, base=server.url))
         await server.make_plan(STANDARD, 4_900)

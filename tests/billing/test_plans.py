@@ -81,3 +81,23 @@ def test_a_wrong_plans_file_is_refused_by_name(
     message = refusal(altered(tmp_path, before, after))
     assert named in message
     assert str(tmp_path) in message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('monthly_price_id = ""  ', 'monthly_price_id = "price_1"  ', "'monthly_usd_cents' is 0"),
+        ("older_price_ids = []", "older_price_ids = [7]", "must be a list of texts"),
+        ("older_price_ids = []", 'older_price_ids = ["price_1", "price_1"]', "is there twice"),
+        ("older_price_ids = []", 'older_price_ids = "price_1"', "must be a list of texts"),
+    ],
+)
+def test_a_price_that_cannot_be_is_named(
+    tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    assert words in refusal(altered(tmp_path, before, after))
+
+
+def test_an_older_price_still_buys_its_plan(tmp_path: Path) -> None:
+    path = altered(tmp_path, "older_price_ids = []", 'older_price_ids = ["price_1"]')
+    assert load_plans(path).get_tier(FREE).price_ids == ("price_1",)

@@ -40,9 +40,7 @@ async def until(is_so: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_events_are_applied_by_two_workers_and_mailed_once(
-    shop: Shop, tmp_path: Any
-) -> None:
+async def test_events_are_applied_by_two_workers_and_mailed_once(shop: Shop, tmp_path: Any) -> None:
     await shop.buy()
     told = await shop.stage.told()
     async with jobs_app.running_jobs(), jobs_app.running_jobs():
@@ -66,7 +64,8 @@ async def test_event_whose_job_was_lost_is_applied_by_the_next_round(
     for event in await shop.stage.told():
         await keep(event)
     with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute("DELETE FROM latchkey.procrastinate_jobs")
+        admin.execute("SET search_path = latchkey")
+        admin.execute("DELETE FROM procrastinate_jobs")
     await billing.apply_overdue(None, 0)  # type: ignore[arg-type]  # it asks nothing of its context
     assert await shop.tier() == "standard"
 

@@ -62,7 +62,8 @@ def test_every_table_of_ours_has_a_class(database_url: str) -> None:
             "AND relnamespace IN ('public'::regnamespace, 'latchkey'::regnamespace) "
             "AND relname !~ '^(procrastinate|alembic)_'"
         ).fetchall()
-    assert {row[0] for row in found} == {table.name for table in TABLES}
+    own = {"SandboxDocument"}  # the sandbox reads it by itself: it stands in for a server elsewhere
+    assert {row[0] for row in found} - own == {table.name for table in TABLES}
 
 
 async def test_one_flush_inserts_parents_before_children(unit_of_work: UnitOfWork) -> None:

@@ -158,6 +158,7 @@ def _defaults() -> Json:
         "last_finalization_error": None,
         "latest_revision": None,
         "livemode": False,
+        "metadata": {},
         "next_payment_attempt": None,
         "number": None,
         "on_behalf_of": None,

@@ -69,6 +69,12 @@ ERROR_CODES = (
         "Move to a plan; the key then keeps working.",
     ),
     ErrorCode(
+        402,
+        "payment_required",
+        "The plan of the key's account is unpaid, and its days of grace are over.",
+        "Pay the open invoice under Billing; calls work again within seconds.",
+    ),
+    ErrorCode(
         403,
         "key_pending_verification",
         "The key waits for its owner's approval.",
