@@ -175,8 +175,9 @@ def test_card_that_fails_at_the_renewal_is_told_everywhere_until_it_is_paid(
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
     expect(alert).to_be_visible()
     expect(page.get_by_role("link", name="Go to Billing")).to_be_visible()
-    # nor does the last try succeed
-    move_clock(page, portal, "week")
+    # the tries after 3, 5 and 7 more days fail as well
+    for _ in range(3):
+        move_clock(page, portal, "week")
     open_billing(page, portal)
     refused = page.get_by_text("calls with your keys are refused until it is paid")
     expect(refused).to_be_visible(timeout=EVENT_MS)

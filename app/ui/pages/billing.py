@@ -32,6 +32,7 @@ def billing_page() -> rx.Component:
     """The page itself."""
     return portal_page(
         "Billing",
+        _passing(PlanState.leaving_to != "", "Opening the payment page…"),
         _checkout_wait(),
         notice(BillingState.message),
         rx.cond(
@@ -52,7 +53,7 @@ def billing_page() -> rx.Component:
             button(
                 "Manage card and invoices",
                 on_click=PlanState.open_portal,
-                busy=PlanState.busy == "portal",
+                busy=(PlanState.busy == "portal") | (PlanState.leaving_to != ""),
             ),
         ),
     )
@@ -67,17 +68,16 @@ def _pay_now() -> rx.Component:
     )
 
 
+def _passing(is_so: bool | rx.Var[bool], words: str) -> rx.Component:
+    """What the page waits for, while it does."""
+    return rx.el.div(rx.cond(is_so, banner(waiting(words), tone="accent")), class_name="notice")
+
+
 def _checkout_wait() -> rx.Component:
     """What becomes of the checkout that the customer has just come from."""
     again = button("Check again", on_click=CheckoutState.ask_again)
     return rx.fragment(
-        rx.el.div(
-            rx.cond(
-                CheckoutState.is_waiting,
-                banner(waiting("Waiting until your payment is confirmed…"), tone="accent"),
-            ),
-            class_name="notice",
-        ),
+        _passing(CheckoutState.is_waiting, "Waiting until your payment is confirmed…"),
         rx.cond(
             CheckoutState.is_waiting,
             rx.moment(interval=POLL_INTERVAL_MS, on_change=CheckoutState.check, display="none"),

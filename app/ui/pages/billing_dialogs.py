@@ -27,7 +27,7 @@ def buy_dialog() -> rx.Component:
                 "Continue to payment",
                 on_click=PlanState.begin_checkout,
                 variant="primary",
-                busy=(PlanState.busy == "checkout") | (PlanState.leaving_to != ""),
+                busy=PlanState.busy == "checkout",
                 auto_focus=True,
             ),
         ),

@@ -137,10 +137,15 @@ class PlanState(PortalState):
         return self.chosen_tier, self.chosen_interval
 
     async def _leave(self, what: str, find: Callable[[], Awaitable[str]]) -> None:
-        """Send this browser, once, to the address that Stripe gives."""
+        """Send this browser, once, to the address that Stripe gives.
+
+        The dialog is closed, or it would be there for a moment when the customer comes back.
+        """
         address = await self._ask(what, find)
         if address is not None:
             await self._show_once("leaving_to", address)
+            async with self:
+                self.dialog = ""
 
     async def _do(
         self, what: str, act: Callable[[], Awaitable[None]], message: str

@@ -90,7 +90,7 @@ def _customer_action(tier: Tier, interval: Interval) -> rx.Component:
     is_theirs = PricingState.tier == tier.id
     if tier.id != FREE:
         is_theirs &= PricingState.interval == interval
-    yours = link_button("Your plan", BILLING, variant="quiet")
+    yours = link_button("Your plan", BILLING)
     return rx.cond(is_theirs, yours, _choose(tier, plan_address(tier, interval)))
 
 

@@ -52,7 +52,7 @@ async def test_free_customer_is_sent_to_the_checkout_of_the_chosen_plan(page: Bi
     await page.call(PlanState.begin_checkout)
     assert page.calls == [("start_checkout", page.user.id, "standard", "year")]
     assert page.shown == [("leaving_to", "https://checkout.example/cs_1")]
-    assert (plan.busy, plan.leaving_to) == ("", "")
+    assert (plan.busy, plan.leaving_to, plan.dialog) == ("", "", "")
 
 
 async def test_address_with_a_plan_opens_its_choice_and_buys_nothing(page: BillingPage) -> None:
