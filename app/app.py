@@ -10,7 +10,7 @@ from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
 from app.api.sandbox import BesideSandbox
-from app.billing.plans import get_plans
+from app.billing.prices import CURRENCY, list_prices
 from app.core.logging import configure_logging
 from app.core.sandbox_secret import sandbox_api_key, sandbox_webhook_secret
 from app.core.settings import get_settings
@@ -57,13 +57,8 @@ def make_portal() -> ASGIApp:
 
 
 def _sandbox_prices() -> Sequence[SandboxPrice]:
-    """What each plan costs, under the ids that stand in for prices at Stripe."""
-    prices = []
-    for tier in get_plans().tiers:
-        month = tier.monthly_price_id or f"sandbox_price_{tier.id}_month"
-        year = tier.yearly_price_id or f"sandbox_price_{tier.id}_year"
-        prices += [
-            SandboxPrice(month, tier.name, tier.monthly_usd_cents, "usd", "month"),
-            SandboxPrice(year, tier.name, tier.yearly_usd_cents, "usd", "year"),
-        ]
-    return [price for price in prices if price.unit_amount]
+    """What the sandbox sells: all plans, under the ids that they have or would have at Stripe."""
+    return [
+        SandboxPrice(price.id, price.tier.name, price.unit_amount, CURRENCY, price.interval)
+        for price in list_prices()
+    ]

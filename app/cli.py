@@ -6,7 +6,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from app import cli_billing
 from app.api.workers import run_server
 from app.core import database, embedded, migrations
 from app.core.crypto import sha256_hex
@@ -43,8 +44,7 @@ keys = typer.Typer(
 cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
-billing = typer.Typer(help="Stripe's events, and what we hold against it.", no_args_is_help=True)
-cli.add_typer(billing, name="billing")
+cli.add_typer(cli_billing.billing, name="billing")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 
@@ -156,52 +156,12 @@ def verify(
     raise typer.Exit(code)
 
 
-@billing.command()
-def events(
-    failed: Annotated[bool, typer.Option(help="Only those whose application failed.")] = False,
-) -> None:
-    """List the newest events that Stripe has sent: when, id, state, type, customer."""
-    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
-
-    _tell(commands.list_events(only_failed=failed))
-
-
-@billing.command()
-def replay(event_id: Annotated[str, typer.Argument(metavar="ID", help="evt_…")]) -> None:
-    """Apply an event again, now: ask Stripe about its customer and write down the answer.
-
-    The exit code is 1 when it failed; then it is tried again later.
-    """
-    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
-
-    _tell(commands.replay(event_id))
-
-
-@billing.command()
-def sync(user: Annotated[str, typer.Argument(help="The account's id or address.")]) -> None:
-    """Compare one account with Stripe, and repair what differs."""
-    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
-
-    _tell(commands.sync_user(user))
-
-
-@billing.command()
-def reconcile() -> None:
-    """Compare every account with Stripe, and repair what differs; a job does it each night.
-
-    The exit code is 1 when some could not be compared.
-    """
-    from app.billing import commands  # noqa: PLC0415  # other commands need no billing
-
-    _tell(commands.reconcile_all())
-
-
-def _tell(work: Coroutine[Any, Any, tuple[Sequence[str], int]]) -> NoReturn:
+def tell(work: Callable[[], Coroutine[Any, Any, tuple[Sequence[str], int]]]) -> NoReturn:
     """Run a command that needs the database, print its lines, and leave with its code."""
     settings = _settings()
     with _database(settings, migrate=settings.database_url is None):
         try:
-            lines, code = asyncio.run(work)
+            lines, code = asyncio.run(work())
         except LatchkeyError as error:
             _stop(error.detail)
         except OperationalError as error:

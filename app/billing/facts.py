@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.integrations.stripe.errors import StripeNotFound
 from app.integrations.stripe.gateway import Gateway
 from app.integrations.stripe.objects import StripeInvoice, StripeSubscription
 
@@ -28,7 +29,13 @@ class Facts:
 
 async def fetch(stripe: Gateway, customer_id: str) -> Facts:
     """The customer's facts as Stripe has them now. Raises StripeError."""
-    found = await stripe.list_subscriptions(customer_id)
+    try:
+        found = await stripe.list_subscriptions(customer_id)
+    except StripeNotFound:
+        # Of a customer that was never there (the key is of another account) nothing is known.
+        if not await stripe.is_deleted(customer_id):
+            raise
+        found = []
     bought = choose(found)
     _tell_of_second(customer_id, found)
     if bought is None or bought.status not in OWING:

@@ -91,10 +91,10 @@ class Books:
         await self.save()
         query = text(
             f'SELECT {_COLUMNS} FROM latchkey."SandboxDocument" '  # noqa: S608  # conditions are ours
-            f"WHERE {condition} ORDER BY {order} LIMIT :limit"
+            f"WHERE {condition} ORDER BY {order} LIMIT :most_rows"
         )
         needed = {name: value for name, value in values.items() if f":{name}" in condition}
-        rows = await self._connection.execute(query, {**needed, "limit": limit})
+        rows = await self._connection.execute(query, {**needed, "most_rows": limit})
         return [self._met(row) for row in rows]
 
     async def count(self, condition: str, values: Mapping[str, Any]) -> int:

@@ -73,6 +73,17 @@ class Params:
             )
         return value
 
+    def url(self, name: str) -> str | None:
+        """An address with http or https, or None."""
+        value = self.text(name)
+        if value and not value.startswith(("http://", "https://")):
+            raise InvalidRequest(
+                f"Not a valid URL: {self._name(name)} must begin with http:// or https://",
+                code="url_invalid",
+                param=self._name(name),
+            )
+        return value or None
+
     def integer(self, name: str) -> int | None:
         """A whole number, or None."""
         value = self.text(name)

@@ -129,3 +129,17 @@ async def test_customer_can_buy_again_after_the_end(shop: Shop) -> None:
     await shop.deliver()
     assert ((await shop.row()).status, await shop.tier()) == ("active", "enterprise")
     assert len(await shop.at_stripe("customers")) == 1
+
+
+async def test_customer_that_was_deleted_at_stripe_is_free_and_can_buy_again(shop: Shop) -> None:
+    await shop.buy()
+    await shop.deliver()
+    before = (await shop.row()).stripe_customer_id
+    await shop.stage.v1.customers.delete_async(before)
+    await shop.deliver()
+    assert (await shop.row()).status == "canceled"
+    await shop.buy("enterprise")
+    await shop.deliver()
+    row = await shop.row()
+    assert row.stripe_customer_id != before
+    assert (row.status, await shop.tier()) == ("active", "enterprise")

@@ -78,6 +78,7 @@ BAD = {
     "MAX_BODY_BYTES": ["0", "-1", "1 MiB"],
     "TRUSTED_PROXY_HOPS": ["-1", "all"],
     "LOG_LEVEL": ["loud"],
+    "BILLING_SANDBOX": ["off", "yes"],
 }  # fmt: skip
 
 
@@ -129,6 +130,39 @@ def test_api_app_and_upstream_are_not_both_set(read):
 def test_openapi_file_without_an_upstream_is_refused(read):
     with pytest.raises(ValidationError, match=r"API_OPENAPI .* set that too"):
         read(API_OPENAPI="openapi.json")
+
+
+def test_sandbox_and_stripe_are_not_both_asked_for(read):
+    with pytest.raises(ValidationError, match="take one of them away"):
+        read(BILLING_SANDBOX="on", STRIPE_SECRET_KEY="sk_test_x")
+
+
+@pytest.mark.parametrize(
+    ("values", "has_sandbox"),
+    [
+        ({}, True),
+        ({"STRIPE_SECRET_KEY": "sk_test_x"}, False),
+        ({"HOST": "0.0.0.0"}, False),
+        ({"PUBLIC_URL": "http://portal.example"}, False),
+        ({"PUBLIC_URL": "http://portal.example", "BILLING_SANDBOX": "on"}, True),
+    ],
+)
+def test_sandbox_is_there_where_nobody_else_is_or_when_asked_for(read, values, has_sandbox):
+    assert read(**values).has_sandbox is has_sandbox
+
+
+@pytest.mark.parametrize(
+    ("host", "own_url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("::", "http://[::1]:8000"),
+        ("10.0.0.7", "http://10.0.0.7:8000"),
+    ],
+)
+def test_machine_reaches_itself_where_it_listens(read, host, own_url):
+    assert read(HOST=host).own_url == own_url
 
 
 def test_https_needs_a_secret_key_by_name(read):

@@ -102,6 +102,7 @@ async def test_second_subscription_made_by_hand_is_said_aloud(
 ) -> None:
     await shop.buy()
     row = await shop.row()
+    await shop.stage.pass_time(60)
     await shop.stage.v1.subscriptions.create_async(
         {
             "customer": row.stripe_customer_id,

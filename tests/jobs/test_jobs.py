@@ -13,11 +13,12 @@ from sqlmodel import func, select, update
 
 from app.accounts import links
 from app.accounts.service import confirm_link
+from app.billing import event_store, notices
 from app.core import outbox
 from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
-from app.jobs import housekeeping, mail, usage
+from app.jobs import billing, housekeeping, mail, usage
 from app.keys import leaks
 from app.metering import partitions
 from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
@@ -194,9 +195,14 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     queued = {
         "accounts:send_leak_notice",
         "accounts:send_sign_in_link",
+        "billing:apply_events",
+        "billing:reconcile_from",
+        "billing:send_notice",
         "housekeeping:verify_usage_from",
     }
     by_the_clock = {
+        "billing:apply_overdue",
+        "billing:reconcile_all",
         "housekeeping:delete_stale",
         "housekeeping:make_months",
         "housekeeping:retry_stalled",
@@ -207,7 +213,14 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     }
     assert ours == queued | by_the_clock
     assert ours <= set(second.tasks)
-    assert queued == {links.SEND_TASK, leaks.NOTICE_TASK, usage.VERIFY_TASK}
+    assert queued == {
+        links.SEND_TASK,
+        leaks.NOTICE_TASK,
+        usage.VERIFY_TASK,
+        event_store.APPLY_TASK,
+        notices.NOTICE_TASK,
+        billing.RECONCILE_TASK,
+    }
     periodic = {name for name, _ in second.periodic_registry.periodic_tasks}
     assert periodic == by_the_clock
 

@@ -65,6 +65,11 @@ class Gateway:
         ids = objects.read(lambda page: [_customer(one) for one in page["data"]], found)
         return min(ids)[1] if ids else None
 
+    async def is_deleted(self, customer_id: str) -> bool:
+        """Whether the customer was deleted at Stripe. Raises StripeNotFound if it never was one."""
+        found = await answered(self._client.customers.retrieve_async(customer_id))
+        return objects.read(lambda customer: customer.get("deleted") is True, found)
+
     async def list_subscriptions(self, customer_id: str) -> Sequence[StripeSubscription]:
         """All of the customer's subscriptions, ended ones too, newest first."""
 

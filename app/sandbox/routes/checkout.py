@@ -108,8 +108,9 @@ async def _line_item(books: Books, params: Params) -> tuple[Json, int]:
 
 
 def _take(made: Json, params: Params) -> None:
-    made["success_url"] = params.need("success_url")
-    for name in ("cancel_url", "client_reference_id", "customer_email", "locale"):
+    params.need("success_url")
+    made["success_url"], made["cancel_url"] = params.url("success_url"), params.url("cancel_url")
+    for name in ("client_reference_id", "customer_email", "locale"):
         made[name] = params.text(name) or None
     if params.text("customer") and made["customer_email"]:
         raise InvalidRequest(

@@ -148,7 +148,7 @@ async def create_portal_session(books: Books, params: Params) -> Json:
     customer = await customers.get_customer(books, params.need("customer"))
     params.accept("configuration", "locale", "on_behalf_of", "flow_data")
     made = hosted.portal_session(
-        books.now, customer_id=customer.id, return_url=params.text("return_url") or None
+        books.now, customer_id=customer.id, return_url=params.url("return_url")
     )
     made["url"] = f"{books.public_url}/sandbox/portal/{made['id']}"
     session = books.add("billing_portal.session", made, parent=customer.id)

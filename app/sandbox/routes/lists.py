@@ -20,7 +20,7 @@ async def page_of(
     """A page of the documents of this kind; `filters` are SQL conditions on `:value`."""
     conditions, values = ["kind = :kind"], {"kind": kind}
     for place, (condition, value) in enumerate((filters or {}).items()):
-        if value not in {None, ""}:
+        if value is not None and value != "":
             conditions.append(condition.replace(":value", f":value_{place}"))
             values[f"value_{place}"] = value
     order = await _page_conditions(books, params, conditions, values)
