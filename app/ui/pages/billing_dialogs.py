@@ -69,7 +69,12 @@ def change_dialog() -> rx.Component:
             ),
         ),
         title=f"Change to {PlanState.chosen_name}",
-        description=f"{PlanState.chosen_price}. What is left of your present plan is counted in.",
+        description=rx.cond(
+            BillingState.plan.can_resume,
+            f"{PlanState.chosen_price}. What is left of your present plan is counted in. It stays "
+            "canceled, and ends with its month or year, unless you resume it.",
+            f"{PlanState.chosen_price}. What is left of your present plan is counted in.",
+        ),
         open=PlanState.dialog == "change",
         on_open_change=PlanState.close_dialog,
     )

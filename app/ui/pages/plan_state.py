@@ -85,16 +85,26 @@ class PlanState(PortalState):
     @signed_in
     @rx.event(background=True)
     async def begin_checkout(self) -> None:
-        """Go to Stripe's page, where the chosen plan is paid."""
+        """Go to Stripe's page, where the chosen plan is paid; unless the dialog was left since."""
         user, wish = self._require_user(), self._wish()
-        await self._leave("checkout", lambda: start_checkout(user.user_id, *wish))
+        address = await self._ask("checkout", lambda: start_checkout(user.user_id, *wish))
+        if address is None:
+            return
+        async with self:
+            is_wanted = (self.dialog, self._wish()) == ("buy", wish)
+            # or it would be there for a moment when the customer comes back
+            self.dialog = "" if is_wanted else self.dialog
+        if is_wanted:
+            await self._show_once("leaving_to", address)
 
     @signed_in
     @rx.event(background=True)
     async def open_portal(self) -> None:
         """Go to Stripe's page for the card and the invoices."""
         user = self._require_user()
-        await self._leave("portal", lambda: open_customer_portal(user.user_id))
+        address = await self._ask("portal", lambda: open_customer_portal(user.user_id))
+        if address is not None:
+            await self._show_once("leaving_to", address)
 
     @signed_in
     @rx.event(background=True)
@@ -135,17 +145,6 @@ class PlanState(PortalState):
 
     def _wish(self) -> tuple[str, str]:
         return self.chosen_tier, self.chosen_interval
-
-    async def _leave(self, what: str, find: Callable[[], Awaitable[str]]) -> None:
-        """Send this browser, once, to the address that Stripe gives.
-
-        The dialog is closed, or it would be there for a moment when the customer comes back.
-        """
-        address = await self._ask(what, find)
-        if address is not None:
-            await self._show_once("leaving_to", address)
-            async with self:
-                self.dialog = ""
 
     async def _do(
         self, what: str, act: Callable[[], Awaitable[None]], message: str

@@ -189,6 +189,18 @@ async def test_second_press_does_nothing_while_the_first_is_at_work(page: Billin
     assert len(page.calls) == len(page.shown) == 1
 
 
+async def test_customer_who_left_the_dialog_meanwhile_is_not_sent_away(page: BillingPage) -> None:
+    async def slow() -> str:
+        await page.call(PlanState.close_dialog)
+        return "https://checkout.example/cs_1"
+
+    page.answers["start_checkout"] = slow
+    await page.open("/billing/?plan=standard&interval=month")
+    await page.call(PlanState.begin_checkout)
+    assert len(page.calls) == 1
+    assert page.shown == []
+
+
 async def test_tab_that_knows_nothing_of_the_plan_learns_of_it_when_it_is_refused(
     page: BillingPage,
 ) -> None:
