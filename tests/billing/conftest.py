@@ -7,6 +7,8 @@ import pytest
 
 from tests.billing.shop import Shop, opened_shop
 
+_figures = pytest.StashKey[list[str]]()
+
 
 @pytest.fixture
 async def shop(unit_of_work: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
@@ -18,12 +20,18 @@ async def shop(unit_of_work: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 def report(
     record_property: Callable[[str, object], None], pytestconfig: pytest.Config
 ) -> Callable[[str], None]:
-    """Says figures in the run's output and in the summary of `make test`."""
+    """Says a figure in the summary, and writes it to the report file, if there is one."""
+    lines = pytestconfig.stash.setdefault(_figures, [])
 
     def say(line: str) -> None:
+        lines.append(line)
         record_property("figures", line)
-        terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            terminal.write_line(f"  billing: {line}")
 
     return say
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(_figures, []):
+        terminalreporter.write_line(line)
