@@ -9,6 +9,7 @@ from app.api.cookies import session_cookie_name
 from app.api.front import Front
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
+from app.api.origin import OriginGuard
 from app.api.sandbox import BesideSandbox
 from app.billing.prices import CURRENCY, list_prices
 from app.core.logging import configure_logging
@@ -16,7 +17,7 @@ from app.core.sandbox_secret import sandbox_api_key, sandbox_webhook_secret
 from app.core.settings import get_settings
 from app.jobs.app import running_jobs
 from app.metering.build import build_meter
-from app.sandbox import API_PREFIX, SandboxPrice, make_sandbox
+from app.sandbox import API_PREFIX, Sandbox, SandboxPrice, make_sandbox
 from app.ui.guard import EventGuard, SocketGuard
 from app.ui.site import add_pages
 from app.ui.state import answer_failure
@@ -42,18 +43,23 @@ def make_portal() -> ASGIApp:
     """Everything on one port: meter first, then routes, pages and sockets; jobs beside them."""
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
-    sandbox = make_sandbox(
+    resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
+    if not settings.has_sandbox:
+        return Front(meter, OriginGuard(app(), settings), resources=resources)
+    sandbox = _sandbox()
+    portal = BesideSandbox(app(), sandbox, settings, api_prefix=API_PREFIX)
+    return Front(meter, portal, resources=[resources[0], sandbox.running, *resources[1:]])
+
+
+def _sandbox() -> Sandbox:
+    """The server that stands in for Stripe, on this machine."""
+    return make_sandbox(
         prices=_sandbox_prices(),
         public_url=settings.public_url,
         api_key=sandbox_api_key(),
         webhook_url=f"{settings.own_url}/webhooks/stripe",
         webhook_secret=sandbox_webhook_secret(),
     )
-    portal = BesideSandbox(app(), sandbox, settings, api_prefix=API_PREFIX)
-    resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
-    if settings.has_sandbox:
-        resources.insert(1, sandbox.running)
-    return Front(meter, portal, resources=resources)
 
 
 def _sandbox_prices() -> Sequence[SandboxPrice]:

@@ -136,11 +136,11 @@ class Books:
     async def save(self) -> None:
         """Write what is new or changed. The transaction commits it."""
         for document in list(self._known.values()):
-            state = document.state()
-            if (kept := self._kept.get(document.id)) == state:
+            kept = self._kept.get(document.id)
+            if kept is not None and document.is_in(kept):
                 continue
             await self._connection.execute(_UPDATE if kept else _INSERT, _row(document))
-            self._kept[document.id] = state
+            self._kept[document.id] = document.state()
 
     def _met(self, row: Row[Any]) -> Document:
         if row.id not in self._known:

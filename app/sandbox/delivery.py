@@ -85,8 +85,11 @@ class Deliveries:
             answer = await self._client.post(
                 self._config.webhook_url, content=payload, headers=headers, timeout=ANSWER_SECONDS
             )
+        except httpx.TimeoutException:
+            return _Outcome(delivery_id, None, "no answer in time")
         except httpx.HTTPError as error:
-            return _Outcome(delivery_id, None, type(error).__name__)
+            logger.info("The sandbox's webhook did not arrive: %r", error)
+            return _Outcome(delivery_id, None, "not reached")
         return _Outcome(delivery_id, answer.status_code, answer.reason_phrase)
 
 

@@ -41,8 +41,12 @@ class Document:
         self.object[name] = value
 
     def state(self) -> Json:
-        """A copy of all that can change, for comparing."""
+        """A copy of all that can change."""
         return copy.deepcopy({"object": self.object, "notes": self.notes, "due": self.due_at})
+
+    def is_in(self, state: Json) -> bool:
+        """Whether nothing has changed since then."""
+        return state == {"object": self.object, "notes": self.notes, "due": self.due_at}
 
 
 def new_object_id(prefix: str) -> str:

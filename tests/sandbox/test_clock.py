@@ -117,7 +117,7 @@ ACTS = st.lists(
         ]
     ),
     min_size=1,
-    max_size=8,
+    max_size=7,
 )
 
 
@@ -152,7 +152,7 @@ async def act(stage: Stage, subscription_id: str, what: str) -> None:
         return
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=ACTS)
 async def test_money_adds_up_whatever_happens(stage: Stage, acts: list[str]) -> None:
     subscription = await stage.subscribed()

@@ -80,7 +80,8 @@ async def finalize(books: Books, invoice: Document) -> None:
     invoice["automatically_finalizes_at"] = invoice.due_at = None
     invoice["hosted_invoice_url"] = f"{books.public_url}/sandbox/invoices/{invoice.id}"
     invoice["invoice_pdf"] = f"{books.public_url}/sandbox/invoices/{invoice.id}/pdf"
-    tell(books, "customer.updated", customer)
+    if invoice["starting_balance"] != invoice["ending_balance"]:
+        tell(books, "customer.updated", customer)
     tell(books, "invoice.finalized", invoice)
 
 
@@ -207,5 +208,7 @@ async def _note_failed(
 async def _note_delinquency(books: Books, customer_id: str) -> None:
     customer = await get_customer(books, customer_id)
     invoices = await books.list_all("invoice", customer_id)
-    customer["delinquent"] = any(one["status"] == "open" and one["attempted"] for one in invoices)
-    tell(books, "customer.updated", customer)
+    is_delinquent = any(one["status"] == "open" and one["attempted"] for one in invoices)
+    if customer["delinquent"] != is_delinquent:
+        customer["delinquent"] = is_delinquent
+        tell(books, "customer.updated", customer)

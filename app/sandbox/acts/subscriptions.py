@@ -1,7 +1,7 @@
 """Subscriptions: begun, renewed, and what is due to happen to them."""
 
 from app.sandbox.acts import endings, invoices
-from app.sandbox.acts.customers import get_customer
+from app.sandbox.acts.customers import find_default_card, get_customer
 from app.sandbox.acts.events import tell
 from app.sandbox.books import Books
 from app.sandbox.document import Document, Json
@@ -107,6 +107,9 @@ async def run(books: Books, subscription: Document) -> None:
 
 async def _renew(books: Books, subscription: Document) -> None:
     """The next period begins, and an hour later its invoice is charged."""
+    if subscription["status"] == "trialing" and await _must_end_with_trial(books, subscription):
+        await endings.end(books, subscription, reason="payment_failed")
+        return
     item = subscription["items"]["data"][0]
     before = (item["current_period_start"], item["current_period_end"])
     begin_period(subscription, item["current_period_end"])
@@ -120,6 +123,13 @@ async def _renew(books: Books, subscription: Document) -> None:
     invoices.leave_as_draft(invoice, None if is_unpaid else books.now + invoices.DRAFT_SECONDS)
     endings.schedule(subscription)
     tell(books, "customer.subscription.updated", subscription)
+
+
+async def _must_end_with_trial(books: Books, subscription: Document) -> bool:
+    wanted = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    customer = await get_customer(books, subscription["customer"])
+    card = await find_default_card(books, customer, subscription)
+    return bool(wanted == "cancel" and card is None)
 
 
 def begin_period(subscription: Document, starts: int) -> None:

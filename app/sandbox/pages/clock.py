@@ -8,7 +8,7 @@ from app.sandbox.acts.due import move_sandbox_clock, settle_drafts
 from app.sandbox.acts.endings import OPTIONS_ID
 from app.sandbox.books import Books
 from app.sandbox.delivery import send_again
-from app.sandbox.document import WALL, Document
+from app.sandbox.document import Document
 from app.sandbox.months import add_months
 from app.sandbox.pages.frame import Visit, go_to
 from app.sandbox.pages.view import render
@@ -106,10 +106,10 @@ async def _happened(books: Books) -> list[dict[str, Any]]:
         one["event"]: one
         for one in await books.select("kind = 'delivery' AND parent = ANY(:ids)", {"ids": ids})
     }
-    return [_event_row(books, event, deliveries.get(event.id)) for event in events]
+    return [_event_row(event, deliveries.get(event.id)) for event in events]
 
 
-def _event_row(books: Books, event: Document, delivery: Document | None) -> dict[str, Any]:
+def _event_row(event: Document, delivery: Document | None) -> dict[str, Any]:
     about = event["data"]["object"]
     row = {"type": event["type"], "about": about["id"], "at": event["created"], "delivery": None}
     if delivery is not None:
@@ -118,8 +118,6 @@ def _event_row(books: Books, event: Document, delivery: Document | None) -> dict
             "state": delivery["state"],
             "tries": delivery.notes["attempts"],
             "answer": delivery.object.get("last_status") or delivery.object.get("last_words"),
-            "retry_seconds": max((delivery.due_at or books.wall) - books.wall, 0),
-            "clock": WALL,
         }
     return row
 

@@ -8,6 +8,7 @@ from app.sandbox.document import Document, Json
 from app.sandbox.errors import InvalidRequest
 from app.sandbox.forms import Params
 from app.sandbox.routes.lists import page_of
+from app.sandbox.routes.subscriptions import read_trial_settings
 from app.sandbox.shapes.hosted import checkout_session
 
 _DAY = 86_400
@@ -163,15 +164,12 @@ def _subscription_data(books: Books, params: Params) -> Json:
             "You may only specify one of these parameters: trial_end, trial_period_days.",
             param="subscription_data",
         )
-    ends = data.inner("trial_settings").inner("end_behavior")
     taken = {
         "trial_end": trial_end,
         "trial_period_days": trial_days,
         "metadata": data.metadata(),
         "description": data.text("description") or None,
-        "missing_payment_method": ends.choice(
-            "missing_payment_method", ["create_invoice", "cancel", "pause"], "create_invoice"
-        ),
+        "missing_payment_method": read_trial_settings(data),
     }
     data.accept("billing_mode", "invoice_settings", "proration_behavior", "default_tax_rates")
     data.refuse_unknown()

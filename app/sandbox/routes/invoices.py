@@ -99,7 +99,7 @@ async def create_preview(books: Books, params: Params) -> Json:
     details = params.inner("subscription_details")
     change = await read_change(books, subscription, details)
     is_ending = details.boolean("cancel_at_period_end")
-    details.accept("start_date", "trial_end", "billing_mode")
+    details.accept("billing_mode")
     details.refuse_unknown()
     if subscription["status"] in endings.ENDED:
         raise NothingUpcoming

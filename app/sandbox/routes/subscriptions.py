@@ -28,12 +28,14 @@ async def create(books: Books, params: Params) -> Json:
         trial_end=_new_trial_end(books, params),
         metadata=params.metadata(),
         default_payment_method=params.text("default_payment_method") or None,
+        missing_payment_method=read_trial_settings(params),
     )
     card = None
     if wish.default_payment_method:
         card = await find_or_make_card(books, wish.default_payment_method)
     _require_good_card(params, card or await find_default_card(books, customer, None))
-    params.accept("collection_method", "off_session", "trial_settings", "payment_settings")
+    params.choice("collection_method", ["charge_automatically"], "charge_automatically")
+    params.accept("off_session", "payment_settings")
     subscription, _ = await subscriptions.begin(books, customer, wish, card=card)
     return subscription.object
 
@@ -88,7 +90,9 @@ async def cancel(books: Books, params: Params, subscription_id: str) -> Json:
     subscription = await subscriptions.get_subscription(books, subscription_id)
     _require_running(subscription)
     _take_details(subscription, params)
-    params.accept("invoice_now", "prorate")
+    for name in ("invoice_now", "prorate"):
+        if params.boolean(name):
+            raise InvalidRequest("The sandbox cancels without a last invoice.", param=name)
     await endings.end(books, subscription, reason="cancellation_requested")
     return subscription.object
 
@@ -111,9 +115,15 @@ async def read_change(books: Books, subscription: Document, params: Params) -> C
     if wanted:
         price = (await books.get("price", wanted, param="items[0][price]")).object
     quantity = rows[0].integer("quantity") or item["quantity"]
-    rows[0].accept("metadata", "deleted")
+    rows[0].accept("metadata")
     rows[0].refuse_unknown()
     return Change(price, quantity, behavior, books.now if at is None else at)
+
+
+def read_trial_settings(params: Params, before: str = "create_invoice") -> str:
+    """What is to happen when a trial ends and there is no card. Raises InvalidRequest."""
+    ends = params.inner("trial_settings").inner("end_behavior")
+    return ends.choice("missing_payment_method", ["create_invoice", "cancel"], before)
 
 
 def _new_trial_end(books: Books, params: Params) -> int | None:
@@ -150,7 +160,9 @@ async def _take_plain(books: Books, subscription: Document, params: Params) -> N
         if card_id:
             await books.get("payment_method", card_id, param="default_payment_method")
         subscription["default_payment_method"] = card_id or None
-    params.accept("off_session", "payment_settings", "collection_method", "billing_cycle_anchor")
+    params.choice("billing_cycle_anchor", ["unchanged"], "unchanged")
+    params.choice("collection_method", ["charge_automatically"], "charge_automatically")
+    params.accept("off_session", "payment_settings")
 
 
 def _take_cancellation(books: Books, subscription: Document, params: Params) -> None:
@@ -173,7 +185,8 @@ def _take_details(subscription: Document, params: Params) -> None:
 
 
 async def _take_trial(books: Books, subscription: Document, params: Params) -> None:
-    params.accept("trial_settings")
+    ending = subscription["trial_settings"]["end_behavior"]
+    ending["missing_payment_method"] = read_trial_settings(params, ending["missing_payment_method"])
     wanted = params.text("trial_end")
     if wanted == "now":
         if subscription["status"] == "trialing":
