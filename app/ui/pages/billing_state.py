@@ -27,6 +27,9 @@ _STATUSES: dict[str, tuple[str, Tone]] = {
     "uncollectible": ("Not paid", "bad"),
 }
 
+CREDIT: tuple[str, Tone] = ("Credit", "neutral")
+"""Of a change to a smaller plan: kept for the next invoices."""
+
 
 @dataclass(frozen=True)
 class InvoiceView:
@@ -128,6 +131,8 @@ def _open_invoice_url(invoices: Sequence[InvoiceView]) -> str:
 
 def _invoice(row: InvoiceRow) -> InvoiceView:
     word, tone = _STATUSES.get(row.status, (row.status.capitalize(), "neutral"))
+    if row.amount_cents < 0:
+        word, tone = CREDIT
     return InvoiceView(
         number=row.number or "Draft",
         at=row.created_at.isoformat(),

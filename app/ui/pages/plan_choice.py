@@ -7,6 +7,9 @@ from app.billing.plans import Tier, get_plans
 from app.billing.prices import INTERVALS, Interval, list_prices
 from app.ui.figures import amount, day, tier_cents
 
+CREDIT_KEPT = "Kept as credit for your next invoices"
+CREDIT_USED = "From your credit"
+
 
 @dataclass(frozen=True)
 class LineView:
@@ -42,12 +45,14 @@ def list_unsold() -> list[str]:
 
 
 def preview_view(found: ChangePreview) -> PreviewView:
-    """The sums of a change, in words."""
+    """The sums of a change, in words: the lines add up to what is due now."""
     currency = found.currency
+    lines = [(line.description, line.amount_cents) for line in found.lines]
+    credit = found.due_now_cents - sum(cents for _, cents in lines)
+    if credit:
+        lines.append((CREDIT_KEPT if credit > 0 else CREDIT_USED, credit))
     return PreviewView(
-        lines=tuple(
-            LineView(line.description, amount(line.amount_cents, currency)) for line in found.lines
-        ),
+        lines=tuple(LineView(words, amount(cents, currency)) for words, cents in lines),
         due_now=amount(found.due_now_cents, currency),
         is_charged=found.due_now_cents > 0,
         next_amount=amount(found.next_cents, currency),

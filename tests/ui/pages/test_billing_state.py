@@ -114,6 +114,14 @@ async def test_invoices_are_listed_and_the_open_one_can_be_paid(page: BillingPag
     assert page.calls == [("list_invoices", page.user.id)]
 
 
+async def test_invoice_of_what_was_given_back_is_a_credit(page: BillingPage) -> None:
+    back = InvoiceRow("LK-0003", PERIOD_END, -45_000, "usd", "paid", None, None)
+    page.answers["list_invoices"] = [back]
+    await page.call(BillingState.load_invoices)
+    [row] = (await page.billing()).invoices
+    assert (row.status, row.amount) == ("Credit", "\N{MINUS SIGN}$450.00")
+
+
 async def test_invoices_that_were_there_stay_when_stripe_does_not_answer(page: BillingPage) -> None:
     page.answers["list_invoices"] = [
         InvoiceRow("LK-1", PERIOD_END, 4_900, "usd", "paid", None, None)

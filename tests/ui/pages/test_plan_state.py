@@ -11,7 +11,7 @@ from app.billing.errors import AlreadySubscribed, PaymentDue, PlanNotSold
 from app.billing.plans import get_plans
 from app.core.settings import Settings
 from app.ui.pages.billing_state import BillingState
-from app.ui.pages.plan_choice import LineView
+from app.ui.pages.plan_choice import CREDIT_KEPT, CREDIT_USED, LineView, preview_view
 from app.ui.pages.plan_state import CANCELED, PlanState
 from tests.conftest import UnitOfWork
 from tests.factories import make_user
@@ -118,6 +118,25 @@ async def test_subscriber_sees_the_sums_before_anything_changes(subscriber: Bill
     assert (plan.preview.due_now, plan.preview.is_charged) == ("$434.79", True)
     assert (plan.preview.next_amount, plan.preview.next_day) == ("$499.00", "25 December 2026")
     assert [call[0] for call in subscriber.calls] == ["preview_change"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "due_now", "last"),
+    [
+        ((-49_900, 4_900), 0, LineView(CREDIT_KEPT, "$450.00")),
+        ((-4_900, 49_900), 5_000, LineView(CREDIT_USED, "\N{MINUS SIGN}$400.00")),
+        ((-4_900, 49_900), 45_000, LineView("line", "$499.00")),
+    ],
+)
+def test_lines_of_the_sums_add_up_to_what_is_due(
+    lines: tuple[int, ...], due_now: int, last: LineView
+) -> None:
+    found = replace(
+        PREVIEW, lines=tuple(PreviewLine("line", cents) for cents in lines), due_now_cents=due_now
+    )
+    view = preview_view(found)
+    assert view.lines[-1] == last
+    assert view.is_charged == (due_now > 0)
 
 
 async def test_change_is_made_at_the_moment_that_the_sums_hold_for(subscriber: BillingPage) -> None:
