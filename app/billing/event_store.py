@@ -1,5 +1,6 @@
 """Stripe's events, stored by their id before anything is done about them."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from app.core.clock import DB_NOW
 from app.core.errors import InvalidRequest, NotFound
 from app.integrations.stripe.webhooks import SignedEvent
 from app.models import StripeEvent
+
+logger = logging.getLogger(__name__)
 
 APPLY_TASK = "billing:apply_events"
 
@@ -46,6 +49,8 @@ async def store(session: AsyncSession, event: SignedEvent) -> bool:
     }
     statement = insert(StripeEvent).values(row).on_conflict_do_nothing(index_elements=["id"])
     new = (await session.exec(statement.returning(col(StripeEvent.id)))).first() is not None
+    if new and event.account is not None:
+        logger.warning("event %s is of another account, %s: ignored", event.id, event.account)
     if new and note is None:
         await outbox.defer(session, APPLY_TASK, customer_id=event.customer_id)
     return new

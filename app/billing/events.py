@@ -35,8 +35,11 @@ async def apply_events(customer_id: str) -> None:
             await _apply(owner, customer_id)
     except BillingBusy:
         logger.info("events of %s wait for another act on the same account", customer_id)
-    except (LatchkeyError, SQLAlchemyError, LookupError) as error:
-        logger.warning("events of %s could not be applied: %r", customer_id, error)
+    except Exception as error:  # whatever it is, the events are kept, and tried again
+        is_expected = isinstance(error, LatchkeyError | SQLAlchemyError)
+        logger.warning(
+            "events of %s could not be applied: %r", customer_id, error, exc_info=not is_expected
+        )
         await _note_failure(customer_id, error)
 
 

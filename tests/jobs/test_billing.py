@@ -9,6 +9,7 @@ import pytest
 from procrastinate import RetryStrategy
 from psycopg_pool.base import AttemptWithBackoff
 
+from app.billing import event_store, events
 from app.billing.reconcile import end_plans
 from app.core.clock import utc_now
 from app.integrations.mail import list_stored
@@ -68,6 +69,46 @@ async def test_event_whose_job_was_lost_is_applied_by_the_next_round(
         admin.execute("DELETE FROM procrastinate_jobs")
     await billing.apply_overdue(None, 0)  # type: ignore[arg-type]  # it asks nothing of its context
     assert await shop.tier() == "standard"
+
+
+async def test_event_that_meets_a_fault_of_ours_is_kept_and_seen(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, unit_of_work: Any
+) -> None:
+    async def broken(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    await shop.buy()
+    for event in await shop.stage.told():
+        await keep(event)
+    monkeypatch.setattr(events, "sync", broken)
+    await billing.apply_events((await shop.row()).stripe_customer_id)
+    async with unit_of_work() as session:
+        failed = await event_store.list_events(session, only_failed=True, most=100)
+    assert failed
+    assert {(one.state, one.note) for one in failed} == {
+        ("pending", "ZeroDivisionError: a fault of ours")
+    }
+
+
+async def test_event_is_given_up_in_the_end_and_can_be_replayed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, unit_of_work: Any
+) -> None:
+    await shop.buy()
+    told = await shop.stage.told()
+    for event in told:
+        await keep(event)
+    ids = [event["id"] for event in told]
+    monkeypatch.setattr(event_store, "MOST_ATTEMPTS", 3)
+    for _ in range(3):
+        async with unit_of_work() as session:
+            await event_store.mark_failed(session, ids, "Stripe was away")
+    assert "failed" in await states()
+    async with unit_of_work() as session:
+        assert await event_store.list_due_customers(session) == []
+        await event_store.replay(session, ids[-1])
+    await billing.apply_events((await shop.row()).stripe_customer_id)
+    assert await shop.tier() == "standard"
+    assert (await states())["applied"] == 1
 
 
 async def test_event_of_a_customer_of_nobody_s_is_ignored(shop: Shop) -> None:
