@@ -167,6 +167,15 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
+    def _one_biller(self) -> "Settings":
+        if self.stripe_secret_key and self.billing_sandbox == "on":
+            raise ValueError(
+                "BILLING_SANDBOX is on, and STRIPE_SECRET_KEY is set: take one of them away. The "
+                "sandbox takes Stripe's place, and no money moves there"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stripe_is_whole(self) -> "Settings":
         if self.stripe_secret_key and not self.stripe_webhook_secret:
             raise ValueError(
@@ -175,15 +184,6 @@ class Settings(BaseSettings):
             )
         if self.stripe_api_base and not self.stripe_secret_key:
             raise ValueError("STRIPE_API_BASE needs the STRIPE_SECRET_KEY that its server takes")
-        return self
-
-    @model_validator(mode="after")
-    def _one_biller(self) -> "Settings":
-        if self.stripe_secret_key and self.billing_sandbox == "on":
-            raise ValueError(
-                "BILLING_SANDBOX is on, and STRIPE_SECRET_KEY is set: take one of them away. The "
-                "sandbox takes Stripe's place, and no money moves there"
-            )
         return self
 
     @model_validator(mode="after")

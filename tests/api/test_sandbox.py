@@ -62,8 +62,12 @@ async def test_nobody_elsewhere_sees_a_sandbox(
     [
         {"host": "0.0.0.0"},
         {"public_url": "http://portal.example"},
-        {"stripe_secret_key": "sk_test_x"},
-        {"stripe_secret_key": "sk_test_x", "stripe_api_base": "http://127.0.0.1:8420"},
+        {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x"},
+        {
+            "stripe_secret_key": "sk_test_x",
+            "stripe_webhook_secret": "whsec_x",
+            "stripe_api_base": "http://127.0.0.1:8420",
+        },
     ],
 )
 @pytest.mark.parametrize("path", [API, PAGE])

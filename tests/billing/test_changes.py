@@ -15,7 +15,8 @@ from app.billing.errors import (
 )
 from app.billing.invoices import list_invoices
 from app.billing.portal import open_customer_portal
-from app.integrations.stripe.errors import PaymentDeclined
+from app.integrations.stripe import Gateway
+from app.integrations.stripe.errors import PaymentDeclined, StripeUnavailable
 from tests.billing.shop import Shop
 from tests.sandbox.stage import DAY, FAILS_LATER, HOUR
 
@@ -141,3 +142,22 @@ async def test_plan_cannot_be_changed_while_an_invoice_is_open(shop: Shop) -> No
 async def test_portal_is_stripe_s_own_page(shop: Shop) -> None:
     await bought(shop)
     assert "/sandbox/portal/" in await open_customer_portal(shop.user_id)
+
+
+async def test_change_whose_answer_was_lost_is_the_same_act_when_repeated(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bought(shop)
+    shown = await preview_change(shop.user_id, "enterprise", "month")
+    keys = []
+
+    async def lost(self: Any, *args: Any, idempotency_key: str, **kwargs: Any) -> None:
+        keys.append(idempotency_key)
+        raise StripeUnavailable
+
+    monkeypatch.setattr(Gateway, "change_price", lost)
+    for _ in range(2):
+        with pytest.raises(StripeUnavailable):
+            await change_plan(shop.user_id, "enterprise", "month", proration_at=shown.proration_at)
+    assert len(keys) == 2
+    assert len(set(keys)) == 1

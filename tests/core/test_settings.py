@@ -141,7 +141,7 @@ def test_sandbox_and_stripe_are_not_both_asked_for(read):
     ("values", "has_sandbox"),
     [
         ({}, True),
-        ({"STRIPE_SECRET_KEY": "sk_test_x"}, False),
+        ({"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_x"}, False),
         ({"HOST": "0.0.0.0"}, False),
         ({"PUBLIC_URL": "http://portal.example"}, False),
         ({"PUBLIC_URL": "http://portal.example", "BILLING_SANDBOX": "on"}, True),
@@ -223,3 +223,19 @@ def test_words_about_a_root_key_do_not_repeat_it(read):
 def test_settings_cannot_be_changed(read):
     with pytest.raises(ValidationError):
         read().port = 1
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"stripe_secret_key": "sk_test_x"}, "STRIPE_WEBHOOK_SECRET is required"),
+        ({"stripe_api_base": "https://stripe.example"}, "STRIPE_API_BASE needs"),
+        (
+            {"stripe_secret_key": "x", "stripe_webhook_secret": "y", "stripe_api_base": "ftp://x"},
+            "must be like https://api.stripe.com",
+        ),
+    ],
+)
+def test_half_of_a_stripe_is_refused_by_name(values: dict[str, str], name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(**values)
