@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import stripe
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.stage import DAY, FAILS_LATER, HOUR, START, WORKS, Stage, on_stage
@@ -152,7 +152,12 @@ async def act(stage: Stage, subscription_id: str, what: str) -> None:
         return
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
+    suppress_health_check=list(HealthCheck),
+)
 @given(acts=ACTS)
 async def test_money_adds_up_whatever_happens(stage: Stage, acts: list[str]) -> None:
     subscription = await stage.subscribed()
