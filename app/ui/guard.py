@@ -82,9 +82,14 @@ def access_of(event_name: str) -> Access | None:
     return access
 
 
+def find_caller() -> CurrentUser | None:
+    """The signed-in person whose event is being handled, or None: for `public` handlers."""
+    return _caller.get()
+
+
 def require_caller() -> CurrentUser:
     """The signed-in person whose event is being handled. Raises NotSignedIn."""
-    caller = _caller.get()
+    caller = find_caller()
     if caller is None:
         raise NotSignedIn
     return caller

@@ -11,6 +11,7 @@ PORTAL_NAV = (
     ("Overview", "/overview/", "layout-dashboard"),
     ("Keys", "/keys/", "key-round"),
     ("Logs", "/logs/", "scroll-text"),
+    ("Billing", "/billing/", "credit-card"),
 )
 """Label, address and Lucide icon of each signed-in page that exists."""
 

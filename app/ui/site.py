@@ -2,10 +2,14 @@
 
 import reflex as rx
 
+from app.ui.pages.billing import billing_page
+from app.ui.pages.billing_state import BillingState
+from app.ui.pages.checkout_state import CheckoutState
 from app.ui.pages.keys import keys_page
 from app.ui.pages.keys_state import KeysState
 from app.ui.pages.logs import LogsState, logs_page
 from app.ui.pages.overview import OverviewState, overview_page
+from app.ui.pages.plan_state import PlanState
 from app.ui.pages.public import public_pages
 from app.ui.state import PortalState
 from app.ui.theme import page_look
@@ -29,4 +33,15 @@ def add_pages(app: rx.App) -> None:
         logs_page,
         on_load=[PortalState.load_user, LogsState.load],
         **page_look("/logs", title="Logs", description="Every call made with your keys."),
+    )
+    app.add_page(
+        billing_page,
+        on_load=[
+            PortalState.load_user,
+            BillingState.enter,
+            PlanState.enter,
+            CheckoutState.enter,
+            BillingState.load_invoices,
+        ],
+        **page_look("/billing", title="Billing", description="Your plan and your invoices."),
     )

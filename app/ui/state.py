@@ -8,8 +8,11 @@ import reflex as rx
 from reflex_base.event.context import EventContext
 
 from app.accounts.sessions import CurrentUser
+from app.billing.overview import get_overview
+from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
 from app.ui.guard import NotSignedIn, public, require_caller, signed_in
+from app.ui.plan_words import payment_alert
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,7 @@ class PortalState(rx.State):
 
     email: str = ""
     failure: str = ""
+    payment_alert: str = ""
 
     @rx.var
     def is_signed_in(self) -> bool:
@@ -30,8 +34,11 @@ class PortalState(rx.State):
 
     @signed_in
     async def load_user(self) -> None:
-        """Put the signed-in person's address into the layout."""
-        self.email = self._require_user().email
+        """Put the signed-in person's address into the layout, and what waits to be paid."""
+        user = self._require_user()
+        self.email = user.email
+        async with unit_of_work() as session:
+            self.payment_alert = payment_alert(await get_overview(session, user.user_id))
 
     @public
     def show_failure(self, message: str) -> None:

@@ -1,4 +1,4 @@
-// A <time> in UTC or relative to now. `at` is ISO 8601; an empty one shows `empty`.
+// A <time> in UTC, relative to now, or as `text`. `at` is ISO 8601; an empty one shows `empty`.
 import { createElement, useEffect, useState } from "react";
 
 const STEPS = [
@@ -28,7 +28,7 @@ const titleOf = (date) => {
   return `${inUtc(date)} (${local} your time)`;
 };
 
-export function Time({ at, relative, empty }) {
+export function Time({ at, relative, empty, text }) {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     setNow(Date.now());
@@ -41,16 +41,16 @@ export function Time({ at, relative, empty }) {
   if (!date || Number.isNaN(date.getTime())) {
     return createElement("span", { className: "faint" }, empty);
   }
-  const text = relative ? relativeTo(date, now) : inUtc(date);
+  const words = text || (relative ? relativeTo(date, now) : inUtc(date));
   return createElement(
     "time",
     {
       dateTime: date.toISOString(),
       title: titleOf(date),
-      className: relative ? "" : "mono",
+      className: relative || text ? "" : "mono",
       // a prerendered "3 minutes ago" is of the build's time
       suppressHydrationWarning: true,
     },
-    text,
+    words,
   );
 }

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from app.core import database
 from app.core.clock import utc_now
 from app.core.ids import new_id
-from app.models import CallNote, KeyLeak
-from tests.factories import make_call, make_key, make_session, make_user
+from app.models import BillingAccount, CallNote, KeyLeak
+from tests.factories import make_call, make_key, make_session, make_subscription, make_user
 
 
 def seed(url: str, make: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -60,6 +61,15 @@ async def regular(session) -> str:
         if status in {201, 429}:
             note = CallNote(call_id=call.id, times=40 if status > 400 else 1, aborted=status < 400)
             session.add(note)
+    return (await make_session(session, user))[1]
+
+
+async def unpaid(session) -> str:
+    """A customer whose last payment failed yesterday, and whom Stripe does not know; the token."""
+    user = await make_user(session)
+    await make_subscription(session, user, status="past_due")
+    since = utc_now() - timedelta(days=1)
+    session.add(BillingAccount(user_id=user.id, tier="standard", unpaid_since=since))
     return (await make_session(session, user))[1]
 
 

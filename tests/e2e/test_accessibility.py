@@ -10,7 +10,8 @@ from app.integrations.mail import list_stored
 from app.ui.layouts import PORTAL_NAV
 from app.ui.pages.public import public_pages
 from tests.conftest import TEMPLATE, new_database
-from tests.e2e.people import newcomer, regular, seed, sign_in, with_one_key
+from tests.e2e.billing_pages import choose, expect_plan, go_to_payment, open_billing, pay
+from tests.e2e.people import newcomer, regular, seed, sign_in, unpaid, with_one_key
 from tests.factories import make_sign_in_link
 from tests.portal import running_portal
 
@@ -103,6 +104,37 @@ def test_dialogs_and_menus(page, portal):
     page.get_by_role("dialog").get_by_role("button", name="Create key").click()
     expect(page.get_by_role("dialog", name="Copy your key now")).to_be_visible()
     assert_clean(page, "the new key")
+
+
+def test_billing_page_and_its_dialogs(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, newcomer))
+    open_billing(page, portal)
+    page.get_by_text("Yearly").click()
+    choose(page, "Standard")
+    assert_clean(page, "the buy dialog")
+    go_to_payment(page)
+    pay(page)
+    expect_plan(page, "Standard", "Active")
+    expect(page.get_by_role("table", name="Your invoices")).to_be_visible()
+    assert_clean(page, "billing with a plan and an invoice")
+    dialog = choose(page, "Enterprise")
+    expect(dialog.get_by_text("Due now")).to_be_visible()
+    assert_clean(page, "the change dialog with its sums")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Cancel plan").click()
+    expect(page.get_by_role("dialog", name="Cancel Standard")).to_be_visible()
+    assert_clean(page, "the cancel dialog")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel plan").click()
+    expect_plan(page, "Standard", "Ends on")
+    assert_clean(page, "billing of a plan that ends")
+
+
+def test_pages_of_a_customer_whose_payment_failed(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, unpaid))
+    for address in SIGNED_IN:
+        page.goto(f"{portal.url}{address}")
+        expect(page.get_by_text("Your last payment failed")).to_be_visible()
+        assert_clean(page, f"{address} with a failed payment")
 
 
 def assert_clean_page(page, heading):

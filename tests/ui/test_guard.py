@@ -124,6 +124,8 @@ def arguments(name, victim, value=AIMED):
         "message": "hello",
         "is_open": True,
         "now": "",
+        "tier_id": "standard",
+        "interval": "month",
         "value": victim.key_id,
         "hashes": [],
     }

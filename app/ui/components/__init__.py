@@ -8,12 +8,13 @@ from app.ui.components.code import Snippet, code_block, copy_button, key_line, m
 from app.ui.components.dialog import dialog, dialog_actions, dialog_close
 from app.ui.components.feedback import banner, empty_state, notice, skeleton
 from app.ui.components.fields import field, hidden_field, select_field, textarea_field
-from app.ui.components.numbers import metric_tile, metric_tiles
+from app.ui.components.leave import leave_for
+from app.ui.components.numbers import meter, metric_tile, metric_tiles
 from app.ui.components.plain import plain_form, plain_link
 from app.ui.components.status import badge, call_badge, key_badge
 from app.ui.components.steps import checklist, checklist_step, waiting
 from app.ui.components.table import Column, table
-from app.ui.components.time import relative_time, utc_time
+from app.ui.components.time import day_time, relative_time, utc_time
 
 __all__ = [
     "Column",
@@ -26,6 +27,7 @@ __all__ = [
     "checklist_step",
     "code_block",
     "copy_button",
+    "day_time",
     "dialog",
     "dialog_actions",
     "dialog_close",
@@ -35,9 +37,11 @@ __all__ = [
     "hidden_field",
     "key_badge",
     "key_line",
+    "leave_for",
     "link_button",
     "menu",
     "menu_item",
+    "meter",
     "metric_tile",
     "metric_tiles",
     "mono",

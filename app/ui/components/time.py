@@ -16,6 +16,7 @@ class _Time(rx.Component):
     at: rx.Var[str]
     relative: rx.Var[bool]
     empty: rx.Var[str]
+    text: rx.Var[str]
 
 
 def relative_time(at: Text, *, empty: str = "never") -> rx.Component:
@@ -29,6 +30,11 @@ def relative_time(at: Text, *, empty: str = "never") -> rx.Component:
 def utc_time(at: Text, *, empty: str = "none") -> rx.Component:
     """The moment itself ("2026-11-23 03:14:07 UTC"), the reader's own time in the title."""
     return _create(at=at, relative=False, empty=empty)
+
+
+def day_time(at: Text, day: Text) -> rx.Component:
+    """A moment of which only the day matters: `day` in words, the rest in the title."""
+    return _create(at=at, relative=False, empty="none", text=day)
 
 
 def _create(**props: Any) -> rx.Component:

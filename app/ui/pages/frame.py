@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from app.ui.components import button, notice
+from app.ui.components import button, link_button, notice
 from app.ui.layouts import portal_layout
 from app.ui.state import PortalState
 
@@ -13,8 +13,12 @@ def portal_page(
     purpose: str,
     active: str,
     action: rx.Component | None = None,
+    pay_action: rx.Component | None = None,
 ) -> rx.Component:
-    """A signed-in page: the layout, the failure banner, then `children`."""
+    """A signed-in page: the layout, the failure banner, what waits to be paid, then `children`.
+
+    `pay_action` stands beside the latter, in place of the link to the billing page.
+    """
     return rx.cond(
         PortalState.is_signed_in,
         portal_layout(
@@ -22,6 +26,11 @@ def portal_page(
                 PortalState.failure,
                 tone="bad",
                 action=button("Dismiss", on_click=PortalState.dismiss_failure, variant="quiet"),
+            ),
+            notice(
+                PortalState.payment_alert,
+                tone="warn",
+                action=pay_action or link_button("Go to Billing", "/billing/"),
             ),
             *children,
             title=title,

@@ -5,8 +5,8 @@ import reflex as rx
 from app.billing.plans import Plans, Tier, get_plans
 from app.ui.components import call_badge, key_badge, link_button, mono, snippet_tabs
 from app.ui.components.code import highlighted
+from app.ui.figures import count, price
 from app.ui.layouts import public_layout
-from app.ui.pages.prices import count, price
 from app.ui.pages.snippets import SHORT_ANSWER, screen_snippets
 
 ROUTE = "/"
@@ -135,7 +135,7 @@ def _promises() -> rx.Component:
 def _prices(plans: Plans) -> rx.Component:
     return _section(
         "Plans",
-        "Every account starts on the free one. Paid plans and trials are not open yet.",
+        "Every account starts on the free one, without a card. Pay by the month or by the year.",
         rx.el.ul(*[_plan(tier) for tier in plans.tiers], class_name="columns-3"),
         rx.el.div(link_button("Compare plans", "/pricing/"), class_name="row"),
     )

@@ -1,26 +1,46 @@
 """The plans side by side, as the plans file has them, and the terms of trials."""
 
-from collections.abc import Callable
+from urllib.parse import urlencode
 
 import reflex as rx
 
+from app.billing.overview import Interval, get_overview
 from app.billing.plans import FREE, Plans, Tier, get_plans
+from app.core.database import unit_of_work
 from app.ui.components import link_button
+from app.ui.figures import count
+from app.ui.guard import find_caller, public
 from app.ui.layouts import public_layout
-from app.ui.pages.prices import count, price
+from app.ui.pages.plan_choice import list_unsold
+from app.ui.pages.plan_table import plan_table
 
 ROUTE = "/pricing"
 TITLE = "Pricing"
 DESCRIPTION = (
     "What each plan gives: units a month, requests a second, keys, and how long the log is kept."
 )
+BILLING = "/billing/"
 
-_ROWS: tuple[tuple[str, Callable[[Tier], str]], ...] = (
-    ("Units a month", lambda tier: count(tier.units_per_month)),
-    ("Requests a second, each key", lambda tier: count(tier.requests_per_second)),
-    ("Keys", lambda tier: count(tier.keys)),
-    ("Calls stay in the log", lambda tier: f"{tier.log_days} days"),
-)
+
+class PricingState(rx.State):
+    """Who looks at the prices: a stranger, or a customer with a plan."""
+
+    unsold: list[str] = []
+    is_customer: bool = False
+    tier: str = ""
+    interval: str = ""
+
+    @public
+    async def load(self) -> None:
+        """Lead customers to their billing page, and strangers to sign up."""
+        caller = find_caller()
+        self.unsold = list_unsold()
+        self.is_customer = caller is not None
+        if caller is None:
+            return
+        async with unit_of_work() as session:
+            overview = await get_overview(session, caller.user_id)
+        self.tier, self.interval = overview.tier.id, overview.interval or ""
 
 
 def pricing_page() -> rx.Component:
@@ -36,7 +56,10 @@ def pricing_page() -> rx.Component:
                 ),
                 class_name="section-head",
             ),
-            _table(plans),
+            rx.el.section(
+                rx.el.h2("Plans", class_name="sr-only"),
+                plan_table(plans.tiers, _action, unsold=PricingState.unsold),
+            ),
             _trial_terms(plans),
             class_name="wrap section",
         ),
@@ -44,39 +67,35 @@ def pricing_page() -> rx.Component:
     )
 
 
-def _table(plans: Plans) -> rx.Component:
-    return rx.el.table(
-        rx.el.caption("Plans compared", class_name="sr-only"),
-        rx.el.thead(rx.el.tr(rx.el.td(), *[_head(tier) for tier in plans.tiers])),
-        rx.el.tbody(*[_row(label, value, plans) for label, value in _ROWS]),
-        class_name="plans numeric",
+def plan_address(tier: Tier, interval: Interval) -> str:
+    """Where a customer goes to take this plan."""
+    return f"{BILLING}?{urlencode({'plan': tier.id, 'interval': interval})}"
+
+
+def _action(tier: Tier, interval: Interval) -> rx.Component:
+    """Prerendered for strangers; a customer's socket puts the other in its place."""
+    return rx.cond(
+        PricingState.is_customer, _customer_action(tier, interval), _stranger_action(tier, interval)
     )
 
 
-def _head(tier: Tier) -> rx.Component:
-    yearly = f"or {price(tier.yearly_usd_cents, 'year')}" if tier.yearly_usd_cents else "no card"
-    return rx.el.th(
-        rx.el.div(
-            rx.el.h2(tier.name),
-            rx.el.div(
-                rx.el.p(price(tier.monthly_usd_cents)),
-                rx.el.p(yearly, class_name="muted"),
-            ),
-            rx.el.p(tier.description, class_name="muted plan-words"),
-            link_button(
-                "Sign up",
-                "/sign-up/",
-                variant="primary" if tier.id == FREE else "secondary",
-                aria_label=f"Sign up for {tier.name}",
-            ),
-            class_name="plan-head",
-        ),
-        scope="col",
-    )
+def _stranger_action(tier: Tier, interval: Interval) -> rx.Component:
+    if tier.id == FREE:
+        return link_button("Sign up", "/sign-up/", variant="primary", aria_label="Sign up for Free")
+    wish = urlencode({"next": plan_address(tier, interval)})
+    return _choose(tier, f"/sign-up/?{wish}")
 
 
-def _row(label: str, value: Callable[[Tier], str], plans: Plans) -> rx.Component:
-    return rx.el.tr(rx.el.th(label, scope="row"), *[rx.el.td(value(tier)) for tier in plans.tiers])
+def _customer_action(tier: Tier, interval: Interval) -> rx.Component:
+    is_theirs = PricingState.tier == tier.id
+    if tier.id != FREE:
+        is_theirs &= PricingState.interval == interval
+    yours = link_button("Your plan", BILLING)
+    return rx.cond(is_theirs, yours, _choose(tier, plan_address(tier, interval)))
+
+
+def _choose(tier: Tier, address: str) -> rx.Component:
+    return link_button("Choose", address, aria_label=f"Choose {tier.name}")
 
 
 def _trial_terms(plans: Plans) -> rx.Component:
@@ -84,10 +103,10 @@ def _trial_terms(plans: Plans) -> rx.Component:
     return rx.el.div(
         rx.el.h2("Trials"),
         rx.el.p(
-            "Trials and paid plans are not open yet; every account is on the free plan. "
-            f"A trial will last {terms.days} days and have {count(terms.units)} units. No card "
-            "will be asked for. When it ends, its keys stop and you can still read its log; "
-            f"{terms.data_days} days later its data is deleted, unless you have moved to a plan.",
+            f"Trials are not open yet. One will last {terms.days} days and have "
+            f"{count(terms.units)} units. No card will be asked for. When it ends, its keys stop "
+            f"and you can still read its log; {terms.data_days} days later its data is deleted, "
+            "unless you have moved to a plan.",
             class_name="muted",
         ),
         class_name="stack-s section-head",

@@ -13,7 +13,10 @@ def public_pages() -> list[tuple[Callable[[], rx.Component], dict[str, Any]]]:
     """Each public page's function, and the keyword arguments for `app.add_page`."""
     return [
         (landing.landing_page, _look(landing)),
-        (pricing.pricing_page, _look(pricing)),
+        (
+            pricing.pricing_page,
+            {**_look(pricing), "on_load": pricing.PricingState.load},
+        ),
         (docs.docs_page, _look(docs)),
         (error_codes.error_codes_page, _look(error_codes)),
         (

@@ -2,13 +2,16 @@
 
 import json
 import re
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote_plus
 
 import reflex as rx
 
+from app.accounts.addresses import safe_next
 from app.billing.plans import get_plans
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, NotFound
+from app.ui.figures import amount, count, day, money, price
 from app.ui.pages.error_code_list import ERROR_CODES
-from app.ui.pages.prices import count, money, price
 from app.ui.pages.public import public_pages
 from app.ui.pages.snippets import EXAMPLE_NAME, KEY_PLACEHOLDER, SHORT_ANSWER, screen_snippets
 
@@ -75,3 +78,24 @@ def test_the_core_errors_are_documented() -> None:
     for error in (NotFound, InvalidRequest):
         assert (error.code, error.status) in documented
     assert PROBLEM_CONTENT_TYPE == "application/problem+json"
+
+
+def test_amounts_on_a_bill_are_to_the_cent_and_days_are_in_utc() -> None:
+    assert [amount(0, "usd"), amount(123_456, "USD"), amount(-50, "usd"), amount(900, "eur")] == [
+        "$0.00",
+        "$1,234.56",
+        "\N{MINUS SIGN}$0.50",
+        "EUR 9.00",
+    ]
+    late = datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-2)))
+    assert [day(late), day(None)] == ["1 January 2027", ""]
+
+
+def test_strangers_who_choose_a_plan_come_back_to_it_after_signing_up() -> None:
+    page = next(page for page, look in public_pages() if look["route"] == "/pricing")
+    drawing = drawn(page())
+    for interval in ("month", "year"):
+        wish = f"/billing/?plan=standard&interval={interval}"
+        assert safe_next(wish) == wish
+        assert f"/sign-up/?next={quote_plus(wish)}" in drawing
+        assert f'"{wish}"' in drawing
