@@ -17,7 +17,7 @@ from app.core.database import unit_of_work
 from app.core.errors import NotFound
 from app.core.settings import get_settings
 from app.integrations.stripe import get_gateway
-from app.integrations.stripe.errors import StripeNotFound
+from app.integrations.stripe.errors import StripeError, StripeNotFound
 from app.integrations.stripe.objects import StripeCheckout
 
 SHORTEST_TRIAL = timedelta(hours=48)
@@ -51,9 +51,6 @@ async def start_checkout(
     price = get_price(tier_id, interval)
     async with leased(user_id) as lease:
         customer_id = await ensure_customer(lease)
-        if live_ones(await get_gateway().list_subscriptions(customer_id)):
-            await sync(lease)  # whatever page led here did not know it either
-            raise AlreadySubscribed
         trial_end = await _trial_end(user_id, trial_ends_at)
         return await _one_checkout(lease, customer_id, price, trial_end)
 
@@ -109,11 +106,20 @@ async def _trial_end(user_id: str, wanted: datetime | None) -> datetime | None:
 async def _one_checkout(
     lease: Lease, customer_id: str, price: PlanPrice, trial_end: datetime | None
 ) -> str:
-    """The one open page for just this; those for something else are closed before."""
+    """The one open page for just this; those for something else are closed before.
+
+    Raises AlreadySubscribed, with no page left open.
+    """
     stripe = get_gateway()
     known = await stripe.list_checkouts(customer_id)
     terms = f"{price.id}:{trial_end.isoformat() if trial_end else ''}"
     found = await _keep_only(known, terms)
+    # asked now that no other page is open: a plan that was paid on one until then is seen
+    if live_ones(await stripe.list_subscriptions(customer_id)):
+        if found is not None:
+            await _close(found)
+        await sync(lease)  # whatever page led here did not know it either
+        raise AlreadySubscribed
     if found is None:
         found = await stripe.create_checkout(
             customer_id=customer_id,
@@ -139,8 +145,18 @@ async def _keep_only(known: Sequence[StripeCheckout], terms: str) -> StripeCheck
         if kept is None and one.terms == terms and one.url:
             kept = one
         else:
-            await get_gateway().expire_checkout(one.id)
+            await _close(one)
     return kept
+
+
+async def _close(checkout: StripeCheckout) -> None:
+    """Let nobody pay on this page any more; one that was paid on just now is closed too."""
+    stripe = get_gateway()
+    try:
+        await stripe.expire_checkout(checkout.id)
+    except StripeError:
+        if (await stripe.get_checkout(checkout.id)).status == "open":
+            raise
 
 
 def _key(user_id: str, terms: str, known: Sequence[StripeCheckout]) -> str:

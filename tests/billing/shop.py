@@ -46,8 +46,12 @@ class Shop:
     ) -> str:
         """Go through the checkout, and come back: the session's id. Nothing is delivered yet."""
         session_id = session_of(await start_checkout(self.user_id, tier, interval, **more))
-        await self.stage.pages.post(f"/sandbox/checkout/{session_id}", data={"card": card})
+        await self.pay(session_id, card=card)
         return session_id
+
+    async def pay(self, session_id: str, *, card: str = WORKS) -> None:
+        """Press the button of the checkout's page."""
+        await self.stage.pages.post(f"/sandbox/checkout/{session_id}", data={"card": card})
 
     async def deliver(self) -> None:
         """Deliver and apply what happened since the last time, in its order."""

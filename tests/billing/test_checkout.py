@@ -10,6 +10,7 @@ from app.billing.checkout import CheckoutOutcome, is_checkout_settled, start_che
 from app.billing.errors import AlreadySubscribed, PlanNotSold
 from app.core.clock import utc_now
 from app.core.errors import NotFound
+from app.integrations.stripe import Gateway
 from tests.billing.shop import Shop, session_of
 from tests.factories import make_user
 from tests.sandbox.stage import DECLINED
@@ -86,6 +87,55 @@ async def test_who_has_a_plan_buys_no_second(shop: Shop) -> None:
         await start_checkout(shop.user_id, "enterprise", "month")
     assert await shop.tier() == "standard"  # the event had not come yet
     assert len(await shop.at_stripe("subscriptions", status="all")) == 1
+
+
+async def test_plan_that_is_paid_while_another_tab_looks_is_seen(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start_checkout(shop.user_id, "standard", "month")
+    list_checkouts = Gateway.list_checkouts
+
+    async def paid_before(self: Any, customer_id: str) -> Any:
+        await shop.pay(session_of(first))
+        return await list_checkouts(self, customer_id)
+
+    monkeypatch.setattr(Gateway, "list_checkouts", paid_before)
+    with pytest.raises(AlreadySubscribed):
+        await start_checkout(shop.user_id, "enterprise", "month")
+    assert await shop.tier() == "standard"
+
+
+async def test_page_that_is_paid_just_before_it_is_closed_is_seen(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start_checkout(shop.user_id, "standard", "month")
+    expire_checkout = Gateway.expire_checkout
+
+    async def paid_before(self: Any, session_id: str) -> None:
+        await shop.pay(session_of(first))
+        await expire_checkout(self, session_id)
+
+    monkeypatch.setattr(Gateway, "expire_checkout", paid_before)
+    with pytest.raises(AlreadySubscribed):
+        await start_checkout(shop.user_id, "enterprise", "month")
+    assert len(await shop.at_stripe("subscriptions", status="all")) == 1
+
+
+async def test_page_that_is_open_when_there_is_a_plan_is_closed(shop: Shop) -> None:
+    open_page = session_of(await start_checkout(shop.user_id, "standard", "month"))
+    customer = (await shop.row()).stripe_customer_id
+    card = await shop.stage.v1.payment_methods.attach_async("pm_card_visa", {"customer": customer})
+    await shop.stage.v1.subscriptions.create_async(
+        {
+            "customer": customer,
+            "items": [{"price": "sandbox_price_standard_month"}],
+            "default_payment_method": card.id,
+        }
+    )
+    with pytest.raises(AlreadySubscribed):
+        await start_checkout(shop.user_id, "standard", "month")
+    found = await shop.stage.v1.checkout.sessions.retrieve_async(open_page)
+    assert found.status == "expired"
 
 
 @pytest.mark.parametrize(
