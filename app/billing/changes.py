@@ -13,7 +13,7 @@ from app.billing.errors import (
 )
 from app.billing.facts import choose, live_ones
 from app.billing.lease import Lease, leased
-from app.billing.prices import PlanPrice, get_price
+from app.billing.prices import CURRENCY, PlanPrice, get_price
 from app.billing.repository import get_account, get_customer_id
 from app.core.database import unit_of_work
 from app.integrations.stripe import get_gateway
@@ -56,6 +56,8 @@ async def preview_change(user_id: str, tier_id: str, interval: str) -> ChangePre
     async with unit_of_work() as session:
         customer_id = await get_customer_id(session, user_id)
     bought = await _changeable(customer_id, price)
+    if _is_trial(bought):
+        return _trial_preview(bought, price)
     return _preview(await get_gateway().preview_price(bought, price.id), price)
 
 
@@ -75,11 +77,12 @@ async def change_plan(user_id: str, tier_id: str, interval: str, *, proration_at
             await sync(lease)  # done before, and perhaps not written down
             raise
         await _check_age(bought, price, proration_at)
+        act = await _act(user_id)
         await get_gateway().change_price(
             bought,
             price.id,
             proration_at=proration_at,
-            idempotency_key=f"change:{bought.id}:{bought.price_id}:{price.id}:{proration_at}",
+            idempotency_key=f"change:{bought.id}:{bought.price_id}:{price.id}:{proration_at}:{act}",
         )
         await _finish(lease)
 
@@ -100,17 +103,21 @@ async def _set_ending(user_id: str, *, is_ending: bool) -> None:
     async with leased(user_id) as lease:
         bought = await _live(customer_id)
         if bought.cancel_at_period_end != is_ending:
-            async with unit_of_work() as session:
-                act = (await get_account(session, user_id)).acts
+            act = await _act(user_id)
             await get_gateway().set_ending(
                 bought,
                 is_ending=is_ending,
-                # the same until it is written down that it was done, then another
                 idempotency_key=f"{'end' if is_ending else 'go-on'}:{bought.id}:{act}",
             )
         await _finish(lease)
         if (await _live(customer_id)).cancel_at_period_end != is_ending:
             raise BillingBusy  # somebody else has changed it just now
+
+
+async def _act(user_id: str) -> int:
+    """The number of this act: the same until it is written down that it was done."""
+    async with unit_of_work() as session:
+        return (await get_account(session, user_id)).acts
 
 
 async def _finish(lease: Lease) -> None:
@@ -142,10 +149,35 @@ async def _check_age(bought: StripeSubscription, price: PlanPrice, proration_at:
 
     The number is anybody's claim, and decides how much of the old plan is given back.
     """
-    now = (await get_gateway().preview_price(bought, price.id)).made_at.timestamp()
-    begins = bought.period_start.timestamp() if bought.period_start else 0
-    if not max(begins, now - PREVIEW_SECONDS) <= proration_at <= now:
+    begins = _begins_at(bought)
+    if _is_trial(bought):
+        earliest = latest = float(begins)
+    else:
+        latest = (await get_gateway().preview_price(bought, price.id)).made_at.timestamp()
+        earliest = max(begins, latest - PREVIEW_SECONDS)
+    if not earliest <= proration_at <= latest:
         raise PreviewOutdated
+
+
+def _is_trial(bought: StripeSubscription) -> bool:
+    """Whether nothing is charged yet: a change then is only of what follows the trial."""
+    return bought.status == "trialing"
+
+
+def _begins_at(bought: StripeSubscription) -> int:
+    return int(bought.period_start.timestamp()) if bought.period_start else 0
+
+
+def _trial_preview(bought: StripeSubscription, price: PlanPrice) -> ChangePreview:
+    """Nothing is due now. (Stripe would show the invoice that the trial ends with.)"""
+    return ChangePreview(
+        lines=(),
+        due_now_cents=0,
+        next_cents=price.unit_amount,
+        next_at=bought.trial_end or bought.created_at,  # Stripe gives each trial an end
+        proration_at=_begins_at(bought),
+        currency=CURRENCY,
+    )
 
 
 def _preview(found: StripePreview, price: PlanPrice) -> ChangePreview:

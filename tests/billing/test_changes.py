@@ -15,6 +15,7 @@ from app.billing.errors import (
 )
 from app.billing.invoices import list_invoices
 from app.billing.portal import open_customer_portal
+from app.core.clock import utc_now
 from app.integrations.stripe import Gateway
 from app.integrations.stripe.errors import PaymentDeclined, StripeUnavailable
 from tests.billing.shop import Shop
@@ -64,6 +65,42 @@ async def test_smaller_plan_gives_credit_and_charges_nothing(shop: Shop) -> None
     assert sum(line.amount_cents for line in shown.lines) < 0
     await change_plan(shop.user_id, "standard", "month", proration_at=shown.proration_at)
     assert await shop.tier() == "standard"
+
+
+async def test_change_in_the_trial_costs_nothing_now_and_bears_repeating(shop: Shop) -> None:
+    ends = (utc_now() + timedelta(days=5)).replace(microsecond=0)
+    await bought(shop, trial_ends_at=ends)
+    for tier, cents in (("enterprise", 49_900), ("standard", 4_900), ("enterprise", 49_900)):
+        shown = await preview_change(shop.user_id, tier, "month")
+        assert (shown.lines, shown.due_now_cents) == ((), 0)
+        assert (shown.next_cents, shown.next_at) == (cents, ends)
+        await change_plan(shop.user_id, tier, "month", proration_at=shown.proration_at)
+        assert await shop.tier() == tier
+    assert [one.amount_cents for one in await list_invoices(shop.user_id)] == [0]
+
+
+async def test_preview_of_the_trial_is_outdated_once_it_is_over(shop: Shop) -> None:
+    await bought(shop, trial_ends_at=utc_now() + timedelta(days=5))
+    shown = await preview_change(shop.user_id, "enterprise", "month")
+    await shop.stage.pass_time(6 * DAY)
+    with pytest.raises(PreviewOutdated):
+        await change_plan(shop.user_id, "enterprise", "month", proration_at=shown.proration_at)
+
+
+async def test_what_a_change_by_hand_left_over_does_not_date_the_next_one_back(shop: Shop) -> None:
+    await bought(shop)
+    await shop.stage.pass_time(5 * DAY)
+    [found] = await shop.at_stripe("subscriptions")
+    item = {"id": found["items"]["data"][0]["id"], "price": "sandbox_price_enterprise_month"}
+    await shop.stage.v1.subscriptions.update_async(
+        found["id"], {"items": [item], "proration_behavior": "create_prorations"}
+    )
+    await shop.deliver()
+    await shop.stage.pass_time(10 * DAY)
+    shown = await preview_change(shop.user_id, "standard", "month")
+    assert shown.proration_at == pytest.approx(shop.stage.time, abs=60)
+    await change_plan(shop.user_id, "standard", "month", proration_at=shown.proration_at)
+    assert (await list_invoices(shop.user_id))[0].amount_cents == shown.due_now_cents > 0
 
 
 async def test_declined_card_changes_nothing(shop: Shop) -> None:

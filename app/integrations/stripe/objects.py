@@ -191,7 +191,8 @@ def preview(found: Object) -> StripePreview:
         lines=lines,
         due_cents=int(found["amount_due"]),
         currency=_text(found["currency"]),
-        made_at=min(begins) if begins else _time(found["created"]),
+        # what was left over from an earlier change, and is on this invoice too, begins before
+        made_at=max(begins) if begins else _time(found["created"]),
     )
 
 
