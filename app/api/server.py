@@ -297,8 +297,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _check_pace(self) -> None:
         self._pace = None
-        is_open = self._in_head or self.cycle.more_body
-        if self._is_over or self.transport.is_closing() or not is_open:
+        if self._is_over or self.transport.is_closing():
+            return  # a websocket's connection too, which has no cycle
+        if not (self._in_head or self.cycle.more_body):
             return
         seconds = self._seconds_left()
         if self.flow.read_paused:

@@ -12,6 +12,12 @@ from tests.api.served import served
 from tests.faults.raw_client import connected, request_bytes
 
 GET: dict[str, Any] = {"method": "GET", "target": "/x", "body": b""}
+UPGRADE = (
+    "connection: Upgrade",
+    "upgrade: websocket",
+    "sec-websocket-version: 13",
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+)
 IDLE_SECONDS = 1
 LARGE_BYTES = 64 * 1024 * 1024
 
@@ -185,6 +191,26 @@ async def test_client_that_does_not_read_is_not_waited_for(
         await asyncio.sleep(1.5)
         connection.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
         assert await connection.answer() is None
+
+
+async def test_websocket_has_no_head_or_body_that_could_be_late(
+    bound: Callable[..., None],
+) -> None:
+    bound(HEAD_SECONDS=0.1)
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    async with served(_accept) as url, connected(url) as connection:
+        await connection.send(request_bytes(None, *UPGRADE, **GET))
+        answer = await connection.answer()
+        assert answer is not None
+        assert answer.status == 101
+        assert not await connection.is_closed(seconds=0.3)
+    assert faults == []
+
+
+async def _accept(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive())["type"] == "websocket.connect":
+        await send({"type": "websocket.accept"})
 
 
 async def test_idle_connection_is_closed(url: str) -> None:
