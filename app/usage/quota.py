@@ -8,10 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 # The month is the one that the recorder counts in, by the same functions of the database.
 _PRESENT = text("""
-    SELECT coalesce((
-        SELECT sum(units) FROM latchkey."UsagePeriod"
-        WHERE "scopeId" = :user_id AND "startsAt" = anchor + make_interval(months => n)
-    ), 0)::bigint, anchor + make_interval(months => n + 1)
+    SELECT latchkey.period_used(:user_id, anchor + make_interval(months => n)),
+        anchor + make_interval(months => n + 1)
     FROM (SELECT now() AT TIME ZONE 'UTC') AS clock (now),
         LATERAL (SELECT latchkey.period_anchor(:user_id, now)) AS period (anchor),
         LATERAL (SELECT latchkey.months_since(anchor, now)) AS months (n)

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from app.core import migrations
+from app.usage.quota import get_quota_use
 from app.usage.verify import Range, verify
 from tests.conftest import UnitOfWork
 from tests.usage.log import Call, Log
@@ -35,6 +36,12 @@ def log(database_url: str) -> Iterator[Log]:
 def proof(unit_of_work: UnitOfWork) -> Any:
     """`verify`, on this test's database."""
     return verify
+
+
+async def test_page_s_use_has_what_is_not_folded_yet(log: Log, unit_of_work: UnitOfWork) -> None:
+    log.write(CALLS, at_once=[False] * 4)
+    async with unit_of_work() as session:
+        assert (await get_quota_use(session, "user-1")).units == 4
 
 
 async def test_period_is_counted_with_the_fold_and_only_once(log: Log, proof: Any) -> None:
