@@ -18,8 +18,8 @@ SLOW = (
     "your plan changes by itself, and nothing is charged twice."
 )
 FAILED = {
-    CheckoutOutcome.FAILED: "The payment failed and nothing was charged. Choose a plan below to "
-    "try again, perhaps with another card.",
+    CheckoutOutcome.FAILED: "The plan of this checkout is not active: its payment failed, or it "
+    "has ended since. Your invoices below say what was charged. Choose a plan to try again.",
     CheckoutOutcome.EXPIRED: "The checkout ran out of time and nothing was charged. Choose a plan "
     "below to begin again.",
 }
@@ -44,6 +44,7 @@ class CheckoutState(PortalState):
         """Begin to wait when the address names a checkout."""
         self._checkout_id = self.router.url.query_parameters.get("checkout", "")
         self.is_waiting, self.trouble, self.can_ask_again = False, "", False
+        self._is_asking = False  # a look that a stop of this program cut off never ended
         return self._wait() if self._checkout_id else None
 
     @signed_in
