@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -87,8 +88,9 @@ async def _reconcile_one(user_id: str, report: Reconciled) -> None:
     report.accounts += 1
     try:
         differences = await reconcile_user(user_id)
-    except (LatchkeyError, LookupError) as error:
-        report.failed[user_id] = error.detail if isinstance(error, LatchkeyError) else str(error)
+    except (LatchkeyError, LookupError, SQLAlchemyError) as error:
+        words = error.detail if isinstance(error, LatchkeyError) else str(error)
+        report.failed[user_id] = words.splitlines()[0]
         logger.warning("account %s could not be compared with Stripe: %r", user_id, error)
         return
     if differences:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from app.billing import commands
@@ -55,6 +56,20 @@ async def test_all_accounts_are_compared(shop: Shop) -> None:
     assert lines[-1] == "1 accounts compared, 1 repaired, 0 could not be compared"
     lines, _ = await commands.reconcile_all()
     assert lines == ["1 accounts compared, 0 repaired, 0 could not be compared"]
+
+
+async def test_account_that_the_database_refuses_does_not_stop_the_comparing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.buy()
+
+    async def refused(*_: Any, **__: Any) -> None:
+        raise OperationalError("statement", {}, Exception("deadlock detected"))
+
+    monkeypatch.setattr("app.billing.reconcile.sync", refused)
+    lines, code = await commands.reconcile_all()
+    assert code == 1
+    assert lines[-1] == "1 accounts compared, 0 repaired, 1 could not be compared"
 
 
 @pytest.mark.parametrize("command", ["events", "replay", "sync", "reconcile"])
