@@ -39,11 +39,6 @@ def get_price(tier_id: str, interval: str) -> PlanPrice:
     raise PlanNotSold
 
 
-def price_id(tier_id: str, interval: str) -> str:
-    """The id at Stripe of what buys this plan for this interval. Raises PlanNotSold."""
-    return get_price(tier_id, interval).id
-
-
 def find_tier_id(stripe_price_id: str, *, named: str | None = None) -> str | None:
     """The plan that this price buys, or once bought; None when the plans file does not have it.
 

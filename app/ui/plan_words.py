@@ -10,8 +10,6 @@ from app.ui.figures import count, day, price, tier_cents
 from app.usage.quota import QuotaUse
 
 GRACE, BLOCKED, ENDING, FREE_ACCESS = "grace", "blocked", "ending", "free"
-UNPAID = frozenset({GRACE, BLOCKED})
-"""Kinds of access in which an invoice waits to be paid."""
 TRIALING, CANCELED = "trialing", "canceled"
 
 
@@ -35,8 +33,6 @@ class PlanView:
     note_after: str = ""
     paid_until_day: str = ""
     is_subscribed: bool = False
-    is_ending: bool = False
-    is_unpaid: bool = False
     can_resume: bool = False
     has_customer: bool = False
     is_sandbox: bool = False
@@ -57,8 +53,6 @@ def plan_view(overview: BillingOverview, use: QuotaUse) -> PlanView:
         price=_price(overview),
         paid_until_day=day(overview.renews_at),
         is_subscribed=is_subscribed,
-        is_ending=overview.access == ENDING,
-        is_unpaid=overview.access in UNPAID,
         can_resume=is_subscribed and overview.cancel_at_period_end,
         has_customer=overview.has_customer,
         is_sandbox=overview.is_sandbox,
@@ -83,6 +77,8 @@ def payment_alert(overview: BillingOverview) -> str:
 
 
 def _price(overview: BillingOverview) -> str:
+    if overview.interval is None and overview.tier.monthly_usd_cents:
+        return "At a price that is no longer sold"
     interval = overview.interval or "month"
     return price(tier_cents(overview.tier, interval), interval)
 

@@ -1,7 +1,5 @@
 """Customers and their cards."""
 
-from collections.abc import Sequence
-
 from app.sandbox.acts.events import tell
 from app.sandbox.books import Books
 from app.sandbox.document import Document
@@ -76,8 +74,3 @@ async def find_default_card(
     own = subscription["default_payment_method"] if subscription else None
     card_id = own or customer["invoice_settings"]["default_payment_method"]
     return await books.find(card_id) if card_id else None
-
-
-async def list_cards(books: Books, customer: Document) -> Sequence[Document]:
-    """The customer's cards, newest first."""
-    return list(reversed(await books.list_all("payment_method", customer.id)))

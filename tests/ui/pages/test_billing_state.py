@@ -63,6 +63,17 @@ async def test_plan_says_what_comes_next(
     assert plan.name == page.overview.tier.name
 
 
+async def test_price_that_is_no_longer_sold_is_not_told_as_the_present_one(
+    page: BillingPage,
+) -> None:
+    page.overview = make_overview(tier="standard", interval=None)
+    await page.open()
+    assert (await page.billing()).plan.price == "At a price that is no longer sold"
+    page.overview = make_overview()
+    await page.open()
+    assert (await page.billing()).plan.price == "$0 a month"
+
+
 async def test_ending_plan_can_be_resumed_until_stripe_has_ended_it(page: BillingPage) -> None:
     ending = {"tier": "standard", "access": "ending", "ends_at": PERIOD_END}
     page.overview = make_overview(**ending, cancel_at_period_end=True)
