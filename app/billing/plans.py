@@ -166,6 +166,11 @@ def _check_prices(tiers: tuple[Tier, ...], source: str) -> None:
     known: dict[str, str] = {}
     for tier in tiers:
         where = f"{source}: tiers.{tier.id}"
+        if tier.yearly_usd_cents and not tier.monthly_usd_cents:
+            raise PlansInvalid(
+                f"{where}: 'yearly_usd_cents' is set, and 'monthly_usd_cents' is 0, which is shown "
+                "as free. Say what a month costs; without a 'monthly_price_id' it is not sold."
+            )
         for field in _idle_prices(tier):
             raise PlansInvalid(
                 f"{where}: '{field}_price_id' is set, and '{field}_usd_cents' is 0. Say what it "

@@ -87,6 +87,7 @@ def test_a_wrong_plans_file_is_refused_by_name(
     ("before", "after", "words"),
     [
         ('monthly_price_id = ""  ', 'monthly_price_id = "price_1"  ', "'monthly_usd_cents' is 0"),
+        ("yearly_usd_cents = 0 ", "yearly_usd_cents = 100 ", "'monthly_usd_cents' is 0"),
         ("older_price_ids = []", "older_price_ids = [7]", "must be a list of texts"),
         ("older_price_ids = []", 'older_price_ids = ["price_1", "price_1"]', "is there twice"),
         ("older_price_ids = []", 'older_price_ids = "price_1"', "must be a list of texts"),
