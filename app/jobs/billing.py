@@ -13,7 +13,8 @@ from app.core.settings import get_settings
 from app.integrations.mail import make_mailer
 from app.integrations.mail.render import render_mail
 
-RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
+RETRY = RetryStrategy(max_attempts=16, exponential_wait=2)
+"""A day and a half in all: such a mail is still of use when the mail server is back."""
 
 BUDGET_SECONDS = 240.0
 """So that a job ends in its time; what is left is another job's work."""
