@@ -22,6 +22,7 @@ def subscription(**overrides: Any) -> StripeSubscription:
         "period_start": BEGUN,
         "period_end": BEGUN + MONTH,
         "cancel_at_period_end": False,
+        "ends_on_a_day": False,
         "created_at": BEGUN,
         "canceled_at": None,
         "ended_at": None,

@@ -211,10 +211,11 @@ class Gateway:
         self, bought: StripeSubscription, *, is_ending: bool, idempotency_key: str
     ) -> None:
         """Let the subscription end with its period, or go on."""
+        wish: stripe.params.SubscriptionUpdateParams = {"cancel_at_period_end": is_ending}
+        if bought.ends_on_a_day and not is_ending:
+            wish = {"cancel_at": ""}  # Stripe takes one of the two
         await answered(
-            self._client.subscriptions.update_async(
-                bought.id, {"cancel_at_period_end": is_ending}, _key(idempotency_key)
-            )
+            self._client.subscriptions.update_async(bought.id, wish, _key(idempotency_key))
         )
 
     async def _all(

@@ -17,7 +17,11 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StripeSubscription:
-    """A subscription with its first item, which is the only one that we ever make."""
+    """A subscription with its first item, which is the only one that we ever make.
+
+    `cancel_at_period_end`: it ends by itself; `ends_on_a_day`: on one that the dashboard was
+    given, not with its period.
+    """
 
     id: str
     customer_id: str
@@ -28,6 +32,7 @@ class StripeSubscription:
     period_start: datetime | None
     period_end: datetime | None
     cancel_at_period_end: bool
+    ends_on_a_day: bool
     created_at: datetime
     canceled_at: datetime | None
     ended_at: datetime | None
@@ -130,7 +135,8 @@ def subscription(found: Object) -> StripeSubscription:
         price_tier=(price.get("metadata") or {}).get(TIER_KEY),
         period_start=_moment(item, found, "current_period_start"),
         period_end=_moment(item, found, "current_period_end"),
-        cancel_at_period_end=_is_ending(found),
+        cancel_at_period_end=bool(found["cancel_at_period_end"]) or _ends_on_a_day(found),
+        ends_on_a_day=_ends_on_a_day(found),
         created_at=_time(found["created"]),
         canceled_at=_time_or_none(found.get("canceled_at")),
         ended_at=_time_or_none(found.get("ended_at")),
@@ -217,11 +223,10 @@ def _preview_line(line: Object) -> StripePreviewLine:
     )
 
 
-def _is_ending(found: Object) -> bool:
-    """Whether it is to end by itself: with its period, or as the dashboard says it, on a day."""
-    return bool(found["cancel_at_period_end"]) or (
-        found.get("cancel_at") is not None and found.get("ended_at") is None
-    )
+def _ends_on_a_day(found: Object) -> bool:
+    # where it ends with its period, Stripe says that day too
+    has_day = found.get("cancel_at") is not None and found.get("ended_at") is None
+    return has_day and not found["cancel_at_period_end"]
 
 
 def _moment(item: Object, found: Object, name: str) -> datetime | None:
