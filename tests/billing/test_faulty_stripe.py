@@ -19,6 +19,7 @@ from app.billing.reconcile import reconcile
 from app.core.database import unit_of_work
 from app.integrations.stripe import Gateway, failures
 from app.integrations.stripe.errors import (
+    ConfirmationNeeded,
     PaymentDeclined,
     StripeBusy,
     StripeError,
@@ -49,6 +50,13 @@ FAULTS = [
     pytest.param("answer", 200, '{"data": [{"id": 7}]}', StripeUnavailable, id="wrong types"),
     pytest.param("answer", 401, error("invalid_request_error"), StripeMisconfigured, id="401"),
     pytest.param("answer", 402, error("card_error"), PaymentDeclined, id="declined"),
+    pytest.param(
+        "answer",
+        402,
+        error("card_error", "authentication_required"),
+        ConfirmationNeeded,
+        id="to be confirmed",
+    ),
     pytest.param("answer", 400, error("invalid_request_error"), StripeError, id="refused"),
 ]
 

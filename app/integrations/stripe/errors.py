@@ -76,3 +76,14 @@ class PaymentDeclined(StripeError):
         "Your card was declined, and nothing was changed. Choose another card under Manage card "
         "and invoices, then try again."
     )
+
+
+class ConfirmationNeeded(PaymentDeclined):
+    """The bank wants its customer to confirm the charge (3-D Secure), which only a page can."""
+
+    code = "payment_confirmation_needed"
+    title = "Your bank wants you to confirm"
+    default_detail = (
+        "Your bank wants you to confirm this charge, which cannot be done here, and nothing was "
+        "changed. Choose another card under Manage card and invoices, then try again."
+    )

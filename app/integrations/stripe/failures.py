@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import stripe
 
 from app.integrations.stripe.errors import (
+    ConfirmationNeeded,
     IdempotencyMismatch,
     PaymentDeclined,
     StripeBusy,
@@ -22,6 +23,9 @@ ANSWER_SECONDS = 10.0
 
 Answer = TypeVar("Answer")
 _FIRST_SERVER_FAULT = 500
+_TO_BE_CONFIRMED = frozenset(
+    {"authentication_required", "subscription_payment_intent_requires_action"}
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ def named_failure(error: stripe.StripeError) -> StripeError:
     """Our error for what the package raised."""
     match error:
         case stripe.CardError():
-            return PaymentDeclined()
+            return ConfirmationNeeded() if error.code in _TO_BE_CONFIRMED else PaymentDeclined()
         case stripe.RateLimitError():
             return StripeBusy()
         case stripe.AuthenticationError() | stripe.PermissionError():
