@@ -161,6 +161,19 @@ async def test_cancelled_plan_ends_with_its_period_unless_resumed(shop: Shop) ->
     assert (await shop.mails())[-1] == "plan_ended"
 
 
+async def test_end_on_a_day_that_the_dashboard_was_given_can_be_taken_back(shop: Shop) -> None:
+    await bought(shop)
+    [found] = await shop.at_stripe("subscriptions")
+    ends = int(shop.stage.time + 10 * DAY)
+    await shop.stage.v1.subscriptions.update_async(found["id"], {"cancel_at": ends})
+    await shop.deliver()
+    assert (await shop.row()).cancel_at_period_end
+    await resume(shop.user_id)
+    assert not (await shop.row()).cancel_at_period_end
+    [found] = await shop.at_stripe("subscriptions")
+    assert found["cancel_at"] is None
+
+
 async def test_end_in_the_moved_sandbox_is_an_end_here(shop: Shop) -> None:
     await bought(shop)
     await cancel(shop.user_id)
