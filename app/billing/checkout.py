@@ -1,6 +1,7 @@
 """Buying a plan on Stripe's own page."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +25,9 @@ SHORTEST_TRIAL = timedelta(hours=48)
 """Stripe's checkout takes no `trial_end` that is nearer."""
 
 BILLING_PATH = "/billing/"
+
+_SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
+"""Anything else in an address would be a question to another part of Stripe's API."""
 
 
 class CheckoutOutcome(StrEnum):
@@ -51,9 +55,6 @@ async def start_checkout(
     price = get_price(tier_id, interval)
     async with leased(user_id) as lease:
         customer_id = await ensure_customer(lease)
-        if live_ones(await get_gateway().list_subscriptions(customer_id)):
-            await sync(lease)  # whatever page led here did not know it either
-            raise AlreadySubscribed
         trial_end = await _trial_end(user_id, trial_ends_at)
         return await _one_checkout(lease, customer_id, price, trial_end)
 
@@ -66,6 +67,8 @@ async def is_checkout_settled(user_id: str, checkout_session_id: str) -> Checkou
     async with unit_of_work() as session:
         row = await find_subscription(session, user_id)
     if row is None:
+        raise NotFound
+    if not _SESSION_ID.fullmatch(checkout_session_id):
         raise NotFound
     found = await _own_checkout(row.stripe_customer_id, user_id, checkout_session_id)
     if found.status != "complete":
@@ -109,11 +112,15 @@ async def _trial_end(user_id: str, wanted: datetime | None) -> datetime | None:
 async def _one_checkout(
     lease: Lease, customer_id: str, price: PlanPrice, trial_end: datetime | None
 ) -> str:
-    """The one open page for just this; those for something else are closed before."""
+    """The one open page for just this; those for something else are closed before.
+
+    Only once they are closed is it asked what is bought: a page that is paid meanwhile is seen.
+    """
     stripe = get_gateway()
     known = await stripe.list_checkouts(customer_id)
     terms = f"{price.id}:{trial_end.isoformat() if trial_end else ''}"
     found = await _keep_only(known, terms)
+    await _require_none_live(lease, customer_id)
     if found is None:
         found = await stripe.create_checkout(
             customer_id=customer_id,
@@ -129,6 +136,12 @@ async def _one_checkout(
         # an answer that Stripe kept of a page that was used or closed meanwhile
         raise AlreadySubscribed if found.status == "complete" else StripeNotFound
     return found.url
+
+
+async def _require_none_live(lease: Lease, customer_id: str) -> None:
+    if live_ones(await get_gateway().list_subscriptions(customer_id)):
+        await sync(lease)  # whatever page led here did not know it either
+        raise AlreadySubscribed
 
 
 async def _keep_only(known: Sequence[StripeCheckout], terms: str) -> StripeCheckout | None:
