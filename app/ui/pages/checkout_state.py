@@ -44,6 +44,9 @@ class CheckoutState(PortalState):
         """Begin to wait when the address names a checkout."""
         self._checkout_id = self.router.url.query_parameters.get("checkout", "")
         self.is_waiting, self.trouble, self.can_ask_again = False, "", False
+        self._is_asking = (
+            False  # a state that is kept outlives a server that was killed as it asked
+        )
         return self._wait() if self._checkout_id else None
 
     @signed_in

@@ -94,3 +94,10 @@ async def test_page_without_a_checkout_in_its_address_asks_stripe_nothing(
     await page.call(CheckoutState.ask_again)
     assert not (await page.checkout()).is_waiting
     assert page.calls == []
+
+
+async def test_reload_asks_anew_after_a_server_was_killed_as_it_asked(page: BillingPage) -> None:
+    (await page.checkout())._is_asking = True  # as Redis keeps it
+    await page.open("/billing/?checkout=cs_1")
+    await page.call(CheckoutState.check)
+    assert page.calls == [("is_checkout_settled", page.user.id, "cs_1")]
