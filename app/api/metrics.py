@@ -3,16 +3,19 @@
 from ipaddress import ip_address
 
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core.settings import Settings
+from app.api.client import asked_name
+from app.api.this_machine import FORWARDED
+from app.core.settings import LOOPBACK_NAMES, Settings
 from app.metering.address import client_address
 from app.metering.meter import Meter
 from app.metering.metrics import Figures, exposition
 from app.metering.own.http import route, with_id
 from app.metering.own.root_keys import require_root_key
 
-_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for"})
+_FORWARDED = frozenset(name.encode() for name in FORWARDED)
 
 
 def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
@@ -37,11 +40,19 @@ def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
 
 
 def _is_from_here(scope: Scope, trusted_hops: int) -> bool:
-    """Whether this machine asks: not through a proxy on it that nobody said to trust."""
-    if trusted_hops == 0 and any(name in _FORWARDED for name, _ in scope["headers"]):
+    """Whether this machine asks: not through a proxy on it that nobody said to trust.
+
+    Nor by a name that somebody else has given to this machine, for a page of theirs to read it.
+    """
+    if trusted_hops == 0 and not _is_direct(scope):
         return False
     try:
         found = ip_address(client_address(scope, trusted_hops) or "")
     except ValueError:
         return False
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _is_direct(scope: Scope) -> bool:
+    is_forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
+    return not is_forwarded and asked_name(HTTPConnection(scope)) in LOOPBACK_NAMES

@@ -113,6 +113,7 @@ def _account_values(account: BillingAccount, tier_id: str, facts: Facts) -> dict
         "unpaid_since": facts.unpaid_since,
         "unpaid_invoice_id": facts.unpaid_invoice_id,
         "is_over": bought is not None and bought.is_over,
+        "month_anchor": None if bought is None else bought.month_anchor,
         "trial_given_at": given,
     }
 

@@ -1,6 +1,7 @@
 """Buying a plan on Stripe's own page."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +25,9 @@ SHORTEST_TRIAL = timedelta(hours=48)
 """Stripe's checkout takes no `trial_end` that is nearer."""
 
 BILLING_PATH = "/billing/"
+
+_SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
+"""Anything else in an address would be a question to another part of Stripe's API."""
 
 
 class CheckoutOutcome(StrEnum):
@@ -63,6 +67,8 @@ async def is_checkout_settled(user_id: str, checkout_session_id: str) -> Checkou
     async with unit_of_work() as session:
         row = await find_subscription(session, user_id)
     if row is None:
+        raise NotFound
+    if not _SESSION_ID.fullmatch(checkout_session_id):
         raise NotFound
     found = await _own_checkout(row.stripe_customer_id, user_id, checkout_session_id)
     if found.status != "complete":

@@ -52,7 +52,7 @@ async def store(session: AsyncSession, event: SignedEvent) -> bool:
     if new and event.account is not None:
         logger.warning("event %s is of another account, %s: ignored", event.id, event.account)
     if new and note is None:
-        await outbox.defer(session, APPLY_TASK, customer_id=event.customer_id)
+        await _queue(session, event.customer_id)
     return new
 
 
@@ -144,5 +144,11 @@ async def replay(session: AsyncSession, event_id: str) -> StripeEvent:
         raise InvalidRequest("This event is of no customer: there is nothing to apply.")
     event.state, event.note, event.attempts = "pending", None, 0
     event.next_try_at = DB_NOW  # type: ignore[assignment]  # the database's clock fills it in
-    await outbox.defer(session, APPLY_TASK, customer_id=event.stripe_customer_id)
+    await _queue(session, event.stripe_customer_id)
     return event
+
+
+async def _queue(session: AsyncSession, customer_id: str | None) -> None:
+    """One worker for a customer: each waits for the account's lease, which the others hold."""
+    lock = f"{APPLY_TASK}:{customer_id}"
+    await outbox.defer(session, APPLY_TASK, lock=lock, customer_id=customer_id)

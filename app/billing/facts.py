@@ -13,7 +13,8 @@ LIVE = ("active", "trialing", "past_due", "unpaid")
 """Statuses of a subscription that goes on, best first."""
 
 OWING = frozenset({"past_due", "unpaid", "canceled"})
-_UNPAID = frozenset({"open", "uncollectible"})
+_UNPAID = frozenset({"open", "uncollectible", "draft"})
+"""Of an ended subscription: a draft that its end came before is not charged any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def _with_unpaid(bought: StripeSubscription, invoices: Sequence[StripeInvoice]) 
     """The oldest invoice that waits for its money; of an ended one also what was given up."""
     is_over = bought.status == "canceled"
     waiting = [one for one in invoices if one.status == "open" or (
-        is_over and one.status in _UNPAID and _is_of_last_period(bought, one)
+        is_over and one.status in _UNPAID and one.amount_cents > 0
+        and _is_of_last_period(bought, one)
     )]  # fmt: skip
     oldest = min(waiting, key=lambda one: (one.created_at, one.id), default=None)
     if oldest is not None:

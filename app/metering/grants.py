@@ -67,7 +67,8 @@ found AS (
     bought."currentPeriodEnd", bought."updatedAt", billed."unpaidSince", billed."isOver"))
     paid (until),
   LATERAL (SELECT paid.until, clock.now < paid.until) plan (until, is_given),
-  LATERAL (SELECT CASE WHEN plan.is_given THEN bought."currentPeriodStart" END) own (start),
+  LATERAL (SELECT CASE WHEN plan.is_given
+    THEN coalesce(billed."monthAnchor", bought."currentPeriodStart") END) own (start),
   LATERAL (SELECT coalesce(own.start, date_trunc('month', clock.now))) period (anchor),
   LATERAL (SELECT CASE WHEN own.start IS NULL THEN 0
     ELSE latchkey.months_since(period.anchor, clock.now) END) months (n)

@@ -10,7 +10,8 @@ class BillingAccount(Record, table=True):
 
     `tier`: the plan that the subscription is for. `unpaid_since`: since when the oldest of its
     invoices is open. `is_over`: it ended with the period that was paid, by Stripe's clock, which
-    in the sandbox goes ahead of ours. `customer_asked_at`: when Stripe was first asked for a
+    in the sandbox goes ahead of ours. `month_anchor`: when its first month began, from which on its
+    months of units are counted. `customer_asked_at`: when Stripe was first asked for a
     customer, whose answer may have been lost. `trial_given_at`: when leftover trial days became
     Stripe's. `acts`: how many changes were finished. `lease_…`: who is at work on it, and how
     long at most.
@@ -24,6 +25,7 @@ class BillingAccount(Record, table=True):
     unpaid_since: datetime | None = None
     unpaid_invoice_id: str | None = None
     is_over: bool = False
+    month_anchor: datetime | None = None
     customer_asked_at: datetime | None = None
     trial_given_at: datetime | None = None
     acts: int = 0

@@ -83,5 +83,19 @@ async def test_proxy_on_this_machine_is_not_this_machine(meter: Any, settings: S
     assert (await get(meter, trusting, HERE, **pretending)).status_code == 401
 
 
+@pytest.mark.parametrize("name", ["Via", "X-Real-IP", "CF-Connecting-IP", "X-Forwarded-Host"])
+async def test_whatever_says_that_a_proxy_stands_between_is_heeded(
+    meter: Any, settings: Settings, name: str
+) -> None:
+    assert (await get(meter, settings, HERE, **{name: ELSEWHERE})).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["rebound.example:8000", "localhost.example", "203.0.113.7"])
+async def test_page_that_calls_this_machine_by_a_name_of_its_own_reads_nothing(
+    meter: Any, settings: Settings, host: str
+) -> None:
+    assert (await get(meter, settings, HERE, host=host)).status_code == 401
+
+
 async def test_nothing_but_looking_is_answered(meter: Any, settings: Settings) -> None:
     assert (await get(meter, settings, HERE, "POST")).status_code == 405

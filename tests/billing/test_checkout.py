@@ -13,7 +13,7 @@ from app.core.errors import NotFound
 from app.integrations.stripe import Gateway
 from tests.billing.shop import Shop, session_of
 from tests.factories import make_user
-from tests.sandbox.stage import DECLINED
+from tests.sandbox.stage import DECLINED, WORKS
 
 
 async def test_bought_plan_is_there_once_the_events_are(shop: Shop) -> None:
@@ -59,6 +59,32 @@ async def test_nobody_sees_another_s_checkout(shop: Shop, unit_of_work: Any) -> 
         await is_checkout_settled(stranger, session_id)
     with pytest.raises(NotFound):
         await is_checkout_settled(shop.user_id, "cs_test_nothing")
+
+
+@pytest.mark.parametrize("named", ["", ".", "..", "../../customers", "cs_test_1?expand[]=x", "é"])
+async def test_what_is_no_session_s_id_is_not_asked_for(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    await shop.buy()
+    monkeypatch.delattr(Gateway, "get_checkout")
+    with pytest.raises(NotFound):
+        await is_checkout_settled(shop.user_id, named)
+
+
+async def test_page_that_is_paid_while_another_is_asked_for_is_the_only_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await start_checkout(shop.user_id, "standard", "month")
+    asked = Gateway.list_checkouts
+
+    async def paid_just_before(gateway: Gateway, customer_id: str) -> Any:
+        await shop.stage.pages.post(f"/sandbox/checkout/{session_of(url)}", data={"card": WORKS})
+        return await asked(gateway, customer_id)
+
+    monkeypatch.setattr(Gateway, "list_checkouts", paid_just_before)
+    with pytest.raises(AlreadySubscribed):
+        await start_checkout(shop.user_id, "standard", "month")
+    assert await shop.tier() == "standard"
 
 
 async def test_two_tabs_get_the_same_page(shop: Shop) -> None:

@@ -54,3 +54,22 @@ def test_plan_is_over_when_it_ended_with_its_period() -> None:
     assert not subscription().is_over
     assert not subscription(status="canceled", ended_at=BEGUN + DAY).is_over
     assert subscription(status="canceled", ended_at=BEGUN + 30 * DAY).is_over
+
+
+def test_invoice_that_was_never_sent_is_not_paid_either() -> None:
+    # Stripe leaves a renewal's invoice a draft for an hour; who ends the plan within it stays
+    # uncharged, with a whole period ahead
+    ended = subscription(status="canceled", ended_at=BEGUN + DAY)
+    assert with_unpaid(ended, [invoice(status="draft")]).unpaid_since == BEGUN
+    credit = invoice(status="draft", amount_cents=-4_900)
+    assert with_unpaid(ended, [credit]).unpaid_since is None
+    owed = subscription(status="past_due")
+    assert with_unpaid(owed, [invoice(status="draft")]).unpaid_since is None
+
+
+def test_months_begin_with_the_subscription_or_its_trial_s_end() -> None:
+    assert subscription(period_start=BEGUN + 10 * DAY).month_anchor == BEGUN
+    trial = subscription(status="trialing", trial_end=BEGUN + 14 * DAY)
+    assert trial.month_anchor == BEGUN
+    after = subscription(trial_end=BEGUN + 14 * DAY, period_start=BEGUN + 14 * DAY)
+    assert after.month_anchor == BEGUN + 14 * DAY

@@ -39,7 +39,8 @@ STEPS = st.one_of(
 _RESET = """
 DELETE FROM latchkey."StripeEvent"; DELETE FROM latchkey."BillingNotice";
 UPDATE latchkey."BillingAccount" SET tier = 'free', "unpaidSince" = NULL,
-  "unpaidInvoiceId" = NULL, "isOver" = false, "trialGivenAt" = NULL;
+  "unpaidInvoiceId" = NULL, "isOver" = false, "monthAnchor" = NULL,
+  "trialGivenAt" = NULL;
 UPDATE public."Subscription" SET status = 'incomplete', "stripeSubscriptionId" = NULL,
   "stripePriceId" = NULL, "currentPeriodStart" = NULL, "currentPeriodEnd" = NULL,
   "cancelAtPeriodEnd" = false;

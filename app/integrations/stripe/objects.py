@@ -46,6 +46,17 @@ class StripeSubscription:
         ends = (self.ended_at, self.period_end)
         return self.status == "canceled" and None not in ends and ends[0] >= ends[1]  # type: ignore[operator]  # neither is None
 
+    @property
+    def month_anchor(self) -> datetime:
+        """When its first month began: as it was made, or when its trial was over.
+
+        A period begins anew whenever the plan changes between month and year, with what is left
+        of the old one given back. The months that units are counted in go on.
+        """
+        trial_end, begins = self.trial_end, self.period_start
+        is_after_trial = trial_end is not None and begins is not None and begins >= trial_end
+        return trial_end if is_after_trial and trial_end is not None else self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class StripeInvoice:

@@ -111,6 +111,8 @@ class PlanState(PortalState):
     async def confirm_change(self) -> EventSpec | None:
         """Change to the chosen plan, at the sums that were shown."""
         user, wish, at = self._require_user(), self._wish(), self._proration_at
+        if not self.is_previewed:
+            return None  # the sums of this choice were never shown; those of another one were
         message = f"You are on {self.chosen_name} now, for {self.chosen_price}."
         return await self._do(
             "change", lambda: change_plan(user.user_id, *wish, proration_at=at), message

@@ -55,13 +55,6 @@ async def test_checkout_that_came_to_nothing_says_so(
     assert (checkout.is_waiting, checkout.trouble) == (False, FAILED[outcome])
 
 
-async def test_look_that_was_cut_off_does_not_stop_the_next_page_load_s(page: BillingPage) -> None:
-    (await page.checkout())._is_asking = True  # as it is kept when the program is killed
-    await page.open("/billing/?checkout=cs_1")
-    await page.call(CheckoutState.check)
-    assert page.calls == [("is_checkout_settled", page.user.id, "cs_1")]
-
-
 async def test_checkout_of_somebody_else_is_unknown(page: BillingPage) -> None:
     page.answers["is_checkout_settled"] = NotFound()
     await page.call(CheckoutState.check)
@@ -100,3 +93,10 @@ async def test_page_without_a_checkout_in_its_address_asks_stripe_nothing(
     await page.call(CheckoutState.ask_again)
     assert not (await page.checkout()).is_waiting
     assert page.calls == []
+
+
+async def test_reload_asks_anew_after_a_server_was_killed_as_it_asked(page: BillingPage) -> None:
+    (await page.checkout())._is_asking = True  # as Redis keeps it
+    await page.open("/billing/?checkout=cs_1")
+    await page.call(CheckoutState.check)
+    assert page.calls == [("is_checkout_settled", page.user.id, "cs_1")]

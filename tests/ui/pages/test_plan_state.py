@@ -158,6 +158,14 @@ async def test_change_is_made_at_the_moment_that_the_sums_hold_for(subscriber: B
     assert (await subscriber.plan()).dialog == ""
 
 
+async def test_change_is_not_made_by_the_sums_of_another_choice(subscriber: BillingPage) -> None:
+    await subscriber.call(PlanState.choose_plan, "standard", "year")
+    await subscriber.call(PlanState.load_preview)
+    await subscriber.call(PlanState.choose_plan, "enterprise", "month")
+    await subscriber.call(PlanState.confirm_change)  # by the socket: the button is not there yet
+    assert [call[0] for call in subscriber.calls] == ["preview_change"]
+
+
 async def test_change_that_fails_says_why_and_wants_new_sums(subscriber: BillingPage) -> None:
     await subscriber.call(PlanState.choose_plan, "enterprise", "month")
     await subscriber.call(PlanState.load_preview)
