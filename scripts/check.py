@@ -18,6 +18,8 @@ RESULTS = ROOT / "var" / "tests"
 BIN = Path(sys.executable).parent
 LIMIT_SECONDS = 15 * 60
 
+MONEY = ("tests/billing", "tests/sandbox")
+APART = ("tests/e2e", "tests/faults")
 PYTEST = [str(BIN / "pytest"), "-o", "junit_family=xunit1"]  # which has a place for figures
 STEPS = {
     "format": [str(BIN / "ruff"), "format", "--check", "."],
@@ -25,11 +27,15 @@ STEPS = {
     "types": [str(BIN / "mypy")],
     # importing the tests drops the operator's settings: these are the pages that they want
     "pages": [sys.executable, "-c", "import tests; from app.ui.build import main; main()"],
-    "tests": [*PYTEST, "tests", "--ignore=tests/e2e", "--ignore=tests/faults"],
+    "tests": [*PYTEST, "tests", *(f"--ignore={part}" for part in (*MONEY, *APART))],
+    "money": [*PYTEST, *MONEY],
     "browser": [*PYTEST, "tests/e2e"],
     "faults": [*PYTEST, "tests/faults"],
 }
 """The browser tests have a process of their own: Playwright keeps an event loop running."""
+
+BESIDE = {"money": "tests"}
+"""These run beside others, so that both cores have work; their words come after those."""
 
 
 @dataclass
@@ -55,12 +61,16 @@ def main() -> int:
     if unknown := [name for name in names if name not in STEPS]:
         sys.exit(f"No such step: {', '.join(unknown)}. There are: {', '.join(STEPS)}.")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    environment = dict(os.environ)
+    environment, began = dict(os.environ), time.monotonic()
     outcomes = []
     if "browser" in names:
         outcomes.append(_find_browser(environment))
-    outcomes += [_run(name, environment) for name in names]
-    _summarise(outcomes)
+    for name in names:
+        if BESIDE.get(name) not in names:
+            beside = [one for one in names if BESIDE.get(one) == name]
+            running = [_start(one, environment, quietly=one != name) for one in (name, *beside)]
+            outcomes += [_end(one) for one in running]
+    _summarise(outcomes, began)
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
@@ -73,19 +83,49 @@ def _find_browser(environment: dict[str, str]) -> Outcome:
     return Outcome("chromium", found.returncode == 0, time.monotonic() - started)
 
 
-def _run(name: str, environment: dict[str, str]) -> Outcome:
-    sys.stdout.write(f"\n== {name}\n")
-    sys.stdout.flush()
-    started = time.monotonic()
+@dataclass
+class Running:
+    """A step that has been started; what it says goes to `log`, if there is one."""
+
+    name: str
+    started: float
+    report: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path | None
+
+
+def _start(name: str, environment: dict[str, str], *, quietly: bool) -> Running:
     command, report = STEPS[name], RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     if command[0] == PYTEST[0]:
         command = [*command, f"--junitxml={report}"]
-    code = _within_limit(subprocess.Popen(command, cwd=ROOT, env=environment))
-    outcome = Outcome(name, code == 0, time.monotonic() - started)
-    if report.exists():
-        _read_report(report, outcome)
+    started = time.monotonic()
+    if not quietly:
+        _say(f"\n== {name}\n")
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        return Running(name, started, report, process, None)
+    log = RESULTS / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    return Running(name, started, report, process, log)
+
+
+def _end(running: Running) -> Outcome:
+    """Wait for it, and say how it went."""
+    code = _within_limit(running.process)
+    if running.log is not None:
+        _say(f"\n== {running.name}\n{running.log.read_text(errors='replace')}")
+    outcome = Outcome(running.name, code == 0, time.monotonic() - running.started)
+    if running.report.exists():
+        _read_report(running.report, outcome)
     return outcome
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words)
+    sys.stdout.flush()
 
 
 def _within_limit(process: "subprocess.Popen[bytes]") -> int:
@@ -115,14 +155,14 @@ def _read_report(report: Path, outcome: Outcome) -> None:
     outcome.notes = [figure.get("value", "") for figure in figures]
 
 
-def _summarise(outcomes: list[Outcome]) -> None:
+def _summarise(outcomes: list[Outcome], began: float) -> None:
     lines = ["", "== summary", *(outcome.line() for outcome in outcomes)]
     lines += [f"  note    {note}" for outcome in outcomes for note in outcome.notes]
     total = {
         what: sum(outcome.counts.get(what, 0) for outcome in outcomes)
         for what in ("passed", "failed", "skipped")
     }
-    seconds = sum(outcome.seconds for outcome in outcomes)
+    seconds = time.monotonic() - began
     failed = [outcome.name for outcome in outcomes if not outcome.ok]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "All steps passed"
     lines += [f"  {verdict}, in {seconds / 60:.1f} minutes."]

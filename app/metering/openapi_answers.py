@@ -34,6 +34,7 @@ REFUSALS: tuple[LatchkeyError, ...] = (
     problems.RevokedKey(),
     problems.ExpiredKey(),
     problems.TrialEnded(),
+    problems.PaymentRequired(),
     problems.KeyPendingVerification(),
     problems.IpNotAllowed(),
     problems.AccountSuspended(),

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from procrastinate import RetryStrategy
 from psycopg_pool.base import AttemptWithBackoff
+from sqlalchemy import text
 
 from app.billing import event_store, events
 from app.billing.reconcile import end_plans
@@ -195,3 +196,14 @@ async def test_keys_of_a_plan_whose_time_is_over_say_so(unit_of_work: Any) -> No
     async with unit_of_work() as session:
         assert await end_plans(session) == 1
         assert await end_plans(session) == 0
+
+
+async def test_events_of_one_customer_keep_one_worker(shop: Shop, unit_of_work: Any) -> None:
+    await shop.buy()
+    for event in await shop.stage.told():
+        await keep(event)
+    statement = text("SELECT count(*), count(DISTINCT lock) FROM latchkey.procrastinate_jobs")
+    async with unit_of_work() as session:
+        jobs, locks = (await session.exec(statement)).one()
+    assert jobs > 1
+    assert locks == 1

@@ -45,6 +45,21 @@ def test_later_steps_run_after_a_failed_one(check, monkeypatch, capfd) -> None:
     assert summary.endswith("\n2 passed, 1 failed, 0 skipped\n")
 
 
+def test_step_runs_beside_another_and_is_told_of_after_it(check, monkeypatch, capfd) -> None:
+    monkeypatch.setattr(check, "BESIDE", {"bad": "good"})
+    assert run(check, monkeypatch, "bad", "good") == 1
+    output = capfd.readouterr().out
+    words, _, summary = output.partition("== summary")
+    assert words.index("== good") < words.index("== bad") < words.index("def test_three")
+    assert "FAILED  bad" in summary
+    assert "2 passed, 1 failed" in summary
+
+
+def test_step_runs_alone_without_the_one_that_it_would_run_beside(check, monkeypatch) -> None:
+    monkeypatch.setattr(check, "BESIDE", {"good": "bad"})
+    assert run(check, monkeypatch, "good") == 0
+
+
 def test_all_passing_is_success(check, monkeypatch, capfd) -> None:
     assert run(check, monkeypatch, "good") == 0
     assert "All steps passed" in capfd.readouterr().out

@@ -99,6 +99,7 @@ async def make_person() -> Person:
 def snapshot(url, *, of=None):
     """Every row of every table; with `of`, those that name the person or what is theirs."""
     with psycopg.connect(url) as connection:
+        connection.execute("SELECT latchkey.fold_usage()")  # as whoever reads the usage does
         rows = {table: rows_of(connection, table) for table in TABLES}
     if of is not None:
         for table, found in rows.items():

@@ -57,6 +57,7 @@ _OF_CUSTOMERS: tuple[LatchkeyError, ...] = (
     problems.RevokedKey(),
     problems.ExpiredKey(),
     problems.TrialEnded(),
+    problems.PaymentRequired(),
     problems.KeyPendingVerification(),
     problems.IpNotAllowed(),
     problems.AccountSuspended(),
