@@ -117,7 +117,8 @@ async def test_failure_has_its_name_and_changes_nothing(
         assert list(compared.failed) == [shop.user_id]
     report(
         f"Stripe {request.node.callspec.id}: {len(acts)} acts named it within {slowest:.2f} s "
-        f"(bound {failures.ANSWER_SECONDS} s instead of 10), the loop was busy {busiest * 1000:.0f} ms at most"
+        f"(bound {failures.ANSWER_SECONDS} s instead of 10), "
+        f"the loop was busy {busiest * 1000:.0f} ms at most"
     )
     assert await shop.row() == before
     assert (await shop.account()).tier == account.tier
