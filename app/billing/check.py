@@ -1,5 +1,7 @@
 """Whether what the plans file sells is what Stripe would charge, for `doctor`."""
 
+from contextlib import suppress
+
 from app.billing.plans import Plans, Tier, load_plans
 from app.billing.prices import CURRENCY
 from app.core.settings import Settings
@@ -33,9 +35,18 @@ async def _check(stripe: Gateway, plans: Plans) -> str:
                 faults.append(f"tiers.{tier.id}: the {interval}'s price {price_id} {fault}")
     if faults:
         raise ValueError("; ".join(faults))
+    if not checked:
+        await _ask_anything(stripe)
+        return "answers, but no plan has a price id, so nothing is sold: set them in PLANS_FILE"
     unsold = [tier.name for tier in plans.tiers if tier.monthly_usd_cents and not _sold(tier)]
     rest = f"; without a price, not sold: {', '.join(unsold)}" if unsold else ""
     return f"answers, {checked} prices are as in the plans file{rest}"
+
+
+async def _ask_anything(stripe: Gateway) -> None:
+    """Whether it answers at all, and takes the key."""
+    with suppress(StripeNotFound):
+        await stripe.get_price("price_none")
 
 
 def _sold(tier: Tier) -> list[tuple[str, str, int]]:

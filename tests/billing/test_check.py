@@ -92,8 +92,17 @@ async def test_other_amount_is_named(stage: Stage, tmp_path: Path) -> None:
     assert "charges 4900 cents of usd, the plans file says 1 of usd" in said
 
 
-async def test_wrong_key_is_said(stage: Stage, tmp_path: Path) -> None:
-    path = plans_file(tmp_path, "price_standard_month", "")
+async def test_stripe_is_asked_also_where_no_plan_has_a_price(stage: Stage) -> None:
+    is_ok, said = await words(stage, ROOT / "plans.toml")
+    assert (is_ok, "no plan has a price id" in said) == (True, True)
+    stage.url = "http://127.0.0.1:1"
+    is_ok, said = await words(stage, ROOT / "plans.toml")
+    assert (is_ok, said.startswith("Stripe does not answer")) == (False, True)
+
+
+@pytest.mark.parametrize("month", ["price_standard_month", ""])
+async def test_wrong_key_is_said(stage: Stage, tmp_path: Path, month: str) -> None:
+    path = plans_file(tmp_path, month, "")
     is_ok, said = await words(stage, path, key="sk_test_wrong")
     assert (is_ok, said.startswith("Stripe does not take STRIPE_SECRET_KEY")) == (False, True)
 
