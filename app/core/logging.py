@@ -24,7 +24,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for chatty in ("alembic", "httpcore", "httpx", "procrastinate", "uvicorn"):
+    for chatty in ("alembic", "httpcore", "httpx", "procrastinate", "stripe", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
