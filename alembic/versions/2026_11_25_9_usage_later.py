@@ -69,6 +69,25 @@ AGAIN = f"""{_inserts(" ON CONFLICT (id) DO NOTHING")}
             FROM unnest(ids) WITH ORDINALITY AS c (id, position) ORDER BY position);
     END IF;"""  # noqa: S608  # the names above
 
+RECORD_HEAD = f"""CREATE OR REPLACE FUNCTION latchkey.record_calls(
+    node_slot smallint,{ROWS}
+    scopes integer[], scope_ids text[], starts timestamp[],
+    OUT database_ms bigint, OUT totals bigint[]
+) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+"""
+
+RECORD_TAIL = """    totals := ARRAY(
+        SELECT coalesce((SELECT sum(p.units)::bigint FROM latchkey."UsagePeriod" AS p
+            WHERE p."scopeId" = s.id AND p."startsAt" = s.starts_at), 0)
+        FROM unnest(scope_ids, starts) WITH ORDINALITY AS s (id, starts_at, position)
+        ORDER BY position);
+END
+$$;
+"""
+
 RECORDING = f"""
 CREATE FUNCTION latchkey.write_calls(
     is_again boolean, node_slot smallint,{ROWS}
@@ -134,15 +153,7 @@ COMMENT ON FUNCTION latchkey.write_calls IS
     'same; otherwise such a one refuses them all. `totals` are the units, on all nodes, of the '
     'periods of calls that count `at_once`, each once, by id and start; null if there is none.';
 
-CREATE OR REPLACE FUNCTION latchkey.record_calls(
-    node_slot smallint,{ROWS}
-    scopes integer[], scope_ids text[], starts timestamp[],
-    OUT database_ms bigint, OUT totals bigint[]
-) LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
-AS $$
-#variable_conflict use_variable
-BEGIN
+{RECORD_HEAD}BEGIN
     SELECT w.database_ms INTO database_ms
     FROM latchkey.write_calls(true, node_slot, ids, trial, key_ids, owner_ids, endpoints, methods,
         statuses, latencies, units, created, request_bodies, response_bodies,
@@ -150,14 +161,7 @@ BEGIN
         ARRAY(SELECT starts[c.scope] FROM unnest(scopes) AS c (scope)),
         array_fill(true, ARRAY[cardinality(ids)])) AS w;
     -- In another order than write_calls says them in.
-    totals := ARRAY(
-        SELECT coalesce((SELECT sum(p.units)::bigint FROM latchkey."UsagePeriod" AS p
-            WHERE p."scopeId" = s.id AND p."startsAt" = s.starts_at), 0)
-        FROM unnest(scope_ids, starts) WITH ORDINALITY AS s (id, starts_at, position)
-        ORDER BY position);
-END
-$$;
-"""  # noqa: S608  # the names above
+{RECORD_TAIL}"""  # noqa: S608  # the names above
 
 PENDING = """
 CREATE FUNCTION latchkey.count_pending_periods(scopes text[])
@@ -234,15 +238,7 @@ COMMENT ON FUNCTION latchkey.fold_usage IS
 """
 
 BEFORE = f"""
-CREATE OR REPLACE FUNCTION latchkey.record_calls(
-    node_slot smallint,{ROWS}
-    scopes integer[], scope_ids text[], starts timestamp[],
-    OUT database_ms bigint, OUT totals bigint[]
-) LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
-AS $$
-#variable_conflict use_variable
-DECLARE
+{RECORD_HEAD}DECLARE
     written integer;
     taken integer := 0;
     weights integer[];
@@ -259,14 +255,7 @@ BEGIN{BEGIN}{AGAIN}
         ON CONFLICT ("scopeId", "startsAt", slot) DO UPDATE SET
             units = known.units + excluded.units, calls = known.calls + excluded.calls;
     END IF;
-    totals := ARRAY(
-        SELECT coalesce((SELECT sum(p.units)::bigint FROM latchkey."UsagePeriod" AS p
-            WHERE p."scopeId" = s.id AND p."startsAt" = s.starts_at), 0)
-        FROM unnest(scope_ids, starts) WITH ORDINALITY AS s (id, starts_at, position)
-        ORDER BY position);
-END
-$$;
-COMMENT ON FUNCTION latchkey.fold_usage IS
+{RECORD_TAIL}COMMENT ON FUNCTION latchkey.fold_usage IS
     'Move what is in UsageDelta into UsageHour. Patient: waits for another that does the same.';
 """  # noqa: S608  # the names above
 

@@ -1,6 +1,5 @@
 """Calls whose period is counted when they are folded: never lost, never twice."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -8,7 +7,7 @@ import pytest
 
 from app.core import migrations
 from app.usage.quota import get_quota_use
-from app.usage.verify import Range, verify
+from app.usage.verify import Range
 from tests.conftest import UnitOfWork
 from tests.usage.log import Call, Log
 
@@ -22,20 +21,6 @@ USED = (
 EVER = "ARRAY['user-1', 'user-2', 'trial'], '2000-01-01', '3000-01-01'"
 BEFORE_IT = "2026_11_25_5"
 CALLS = [Call(units=3), Call("key-3", status=404, units=0), Call("trial-key", units=2), Call()]
-
-
-@pytest.fixture
-def log(database_url: str) -> Iterator[Log]:
-    found = Log(database_url)
-    found.begin()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def proof(unit_of_work: UnitOfWork) -> Any:
-    """`verify`, on this test's database."""
-    return verify
 
 
 async def test_page_s_use_has_what_is_not_folded_yet(log: Log, unit_of_work: UnitOfWork) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import NotFound
 from app.core.ids import new_call_id
-from app.usage.verify import FIRST, LAST, Range, Report, verify
-from tests.conftest import UnitOfWork
+from app.usage.verify import FIRST, LAST, Range, Report
 from tests.usage.log import KEYS, MONTH, PAYS_FROM, Call, Log
 
 MINUTES = 240
@@ -38,20 +36,6 @@ step = st.one_of(
     st.tuples(st.just("fold"), st.none()),
     st.tuples(st.just("subscribe"), st.none()),
 )
-
-
-@pytest.fixture
-def log(database_url: str) -> Iterator[Log]:
-    found = Log(database_url)
-    found.begin()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def proof(unit_of_work: UnitOfWork) -> Any:
-    """`verify`, on this test's database."""
-    return verify
 
 
 def play(log: Log, steps: list[tuple[str, Any]]) -> None:
