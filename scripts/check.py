@@ -114,7 +114,7 @@ def _start(name: str, environment: dict[str, str], *, quietly: bool) -> Running:
 
 def _end(running: Running) -> Outcome:
     """Wait for it, and say how it went."""
-    code = _within_limit(running.process)
+    code = _within_limit(running.process, running.started)
     if running.log is not None:
         _say(f"\n== {running.name}\n{running.log.read_text(errors='replace')}")
     outcome = Outcome(running.name, code == 0, time.monotonic() - running.started)
@@ -128,12 +128,12 @@ def _say(words: str) -> None:
     sys.stdout.flush()
 
 
-def _within_limit(process: "subprocess.Popen[bytes]") -> int:
+def _within_limit(process: "subprocess.Popen[bytes]", started: float) -> int:
     """Wait for it; one that hangs is interrupted, so that pytest still says where."""
     try:
-        return process.wait(LIMIT_SECONDS)
+        return process.wait(max(0.0, started + LIMIT_SECONDS - time.monotonic()))
     except subprocess.TimeoutExpired:
-        sys.stdout.write(f"Interrupted after {LIMIT_SECONDS // 60} minutes.\n")
+        _say(f"Interrupted after {LIMIT_SECONDS // 60} minutes.\n")
         process.send_signal(signal.SIGINT)
     try:
         process.wait(60)
