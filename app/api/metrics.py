@@ -7,15 +7,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.client import asked_name
-from app.api.this_machine import FORWARDED
+from app.api.this_machine import is_forwarded
 from app.core.settings import LOOPBACK_NAMES, Settings
 from app.metering.address import client_address
 from app.metering.meter import Meter
 from app.metering.metrics import Figures, exposition
 from app.metering.own.http import route, with_id
 from app.metering.own.root_keys import require_root_key
-
-_FORWARDED = frozenset(name.encode() for name in FORWARDED)
 
 
 def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
@@ -54,5 +52,5 @@ def _is_from_here(scope: Scope, trusted_hops: int) -> bool:
 
 
 def _is_direct(scope: Scope) -> bool:
-    is_forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
-    return not is_forwarded and asked_name(HTTPConnection(scope)) in LOOPBACK_NAMES
+    connection = HTTPConnection(scope)
+    return not is_forwarded(connection) and asked_name(connection) in LOOPBACK_NAMES

@@ -23,5 +23,9 @@ def is_from_here(connection: HTTPConnection, settings: Settings) -> bool:
     """
     caller = connection.client.host if connection.client else ""
     is_here = {asked_name(connection), caller} <= LOOPBACK_NAMES
-    is_forwarded = any(name in connection.headers for name in FORWARDED)
-    return settings.is_local and is_here and not is_forwarded
+    return settings.is_local and is_here and not is_forwarded(connection)
+
+
+def is_forwarded(connection: HTTPConnection) -> bool:
+    """Whether a proxy or a tunnel says that it passed the request on."""
+    return any(name in connection.headers for name in FORWARDED)

@@ -74,7 +74,10 @@ class PlanState(PortalState):
         try:
             found = await preview_change(user.user_id, *wish)
         except LatchkeyError as error:
-            await self._note_problem(error.detail)
+            async with self:
+                is_wanted = wish == self._wish()
+            if is_wanted:
+                await self._note_problem(error.detail)
             return
         async with self:
             # another choice may have been made meanwhile, whose own answer comes

@@ -176,8 +176,9 @@ async def test_change_that_fails_says_why_and_wants_new_sums(subscriber: Billing
     assert (plan.is_previewed, plan.busy) == (False, "")
 
 
-async def test_sums_of_a_choice_that_was_left_are_not_shown_for_the_next(
-    subscriber: BillingPage,
+@pytest.mark.parametrize("error", [None, PaymentDue()])
+async def test_answer_for_a_choice_that_was_left_is_not_shown_for_the_next(
+    subscriber: BillingPage, error: PaymentDue | None
 ) -> None:
     asked = asyncio.Event()
     go_on = asyncio.Event()
@@ -185,6 +186,8 @@ async def test_sums_of_a_choice_that_was_left_are_not_shown_for_the_next(
     async def slow() -> ChangePreview:
         asked.set()
         await go_on.wait()
+        if error:
+            raise error
         return PREVIEW
 
     await subscriber.call(PlanState.choose_plan, "enterprise", "month")
@@ -194,7 +197,8 @@ async def test_sums_of_a_choice_that_was_left_are_not_shown_for_the_next(
     await subscriber.call(PlanState.choose_plan, "standard", "year")
     go_on.set()
     await first
-    assert not (await subscriber.plan()).is_previewed
+    plan = await subscriber.plan()
+    assert (plan.is_previewed, plan.problem) == (False, "")
 
 
 async def test_second_press_does_nothing_while_the_first_is_at_work(page: BillingPage) -> None:
