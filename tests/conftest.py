@@ -23,11 +23,13 @@ EXTERNAL_CANDIDATES = (
 UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 _HOME_PREFIX = "latchkey-tests-"
+_figures = pytest.StashKey[list[str]]()
 _servers_used = pytest.StashKey[set[str]]()
 _numbers = count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_figures] = []
     config.stash[_servers_used] = set()
 
 
@@ -37,6 +39,22 @@ def pytest_terminal_summary(
     used = sorted(config.stash[_servers_used])
     if used:
         terminalreporter.write_line(f"PostgreSQL used: {', '.join(used)}")
+    for line in config.stash[_figures]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def report(
+    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> Callable[[str], None]:
+    """Says a figure in the summary, and writes it to the report file, if there is one."""
+    lines = pytestconfig.stash[_figures]
+
+    def say(line: str) -> None:
+        lines.append(line)
+        record_property("figures", line)
+
+    return say
 
 
 @pytest.fixture(scope="session")

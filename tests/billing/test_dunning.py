@@ -24,6 +24,16 @@ async def renew(shop: Shop) -> None:
     await shop.deliver()
 
 
+async def fail_until_stripe_gives_up(shop: Shop) -> None:
+    """Buy, and let the renewal and each of its retries fail."""
+    await shop.buy(card=FAILS_LATER)
+    await shop.deliver()
+    await renew(shop)
+    for _ in range(3):
+        await shop.stage.move("week")
+        await shop.deliver()
+
+
 async def pay(shop: Shop) -> None:
     """Pay what is open with a card that works, as the hosted invoice page does."""
     for found in await shop.at_stripe("invoices", status="open"):
@@ -52,12 +62,7 @@ async def test_failed_renewal_gives_seven_days_and_a_mail(shop: Shop) -> None:
 
 
 async def test_plan_is_blocked_when_stripe_gives_up_and_back_when_it_is_paid(shop: Shop) -> None:
-    await shop.buy(card=FAILS_LATER)
-    await shop.deliver()
-    await renew(shop)
-    for _ in range(3):
-        await shop.stage.move("week")
-        await shop.deliver()
+    await fail_until_stripe_gives_up(shop)
     assert (await shop.row()).status == "unpaid"
     assert await access_of(shop) == "blocked"
     await pay(shop)
@@ -81,11 +86,6 @@ async def test_renewal_that_works_says_nothing(shop: Shop) -> None:
 
 async def test_plan_that_stripe_ended_for_want_of_money_is_over_at_once(shop: Shop) -> None:
     await shop.stage.pages.post("/sandbox/clock/options", data={"after_last_retry": "canceled"})
-    await shop.buy(card=FAILS_LATER)
-    await shop.deliver()
-    await renew(shop)
-    for _ in range(3):
-        await shop.stage.move("week")
-        await shop.deliver()
+    await fail_until_stripe_gives_up(shop)
     assert (await shop.row()).status == "canceled"
     assert (await access_of(shop), await shop.tier()) == ("free", "free")

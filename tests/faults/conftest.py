@@ -1,4 +1,4 @@
-"""Servers, keys and an API for the fault tests, and their figures in the summary of every run."""
+"""Servers, keys and an API for the fault tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -8,32 +8,11 @@ from typing import Any
 import pytest
 
 from tests.faults.accounts import make_keys
-from tests.faults.afterwards import Report
 from tests.faults.api_process import ApiProcess
 from tests.faults.callers import Key
 from tests.faults.own_server import OwnServer, own_server
 
 StartApi = Callable[..., Awaitable[ApiProcess]]
-_figures = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture
-def report(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> Report:
-    """Says a figure in the summary, and writes it to the report file, if there is one."""
-    lines = pytestconfig.stash.setdefault(_figures, [])
-
-    def say(line: str) -> None:
-        lines.append(line)
-        record_property("figures", line)
-
-    return say
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for line in config.stash.get(_figures, []):
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture
