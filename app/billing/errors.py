@@ -72,3 +72,9 @@ class BillingBusy(LatchkeyError):
         "Another change of this account's plan is being made, perhaps in another tab. "
         "Wait a few seconds, reload the page, and try again if it is still needed."
     )
+
+
+def words_of(error: Exception) -> str:
+    """What it says, in one line; its name where it says nothing."""
+    words = error.detail if isinstance(error, LatchkeyError) else str(error)
+    return (words.splitlines() or [type(error).__name__])[0]

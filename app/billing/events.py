@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.billing import event_store
 from app.billing.apply import sync
-from app.billing.errors import BillingBusy
+from app.billing.errors import BillingBusy, words_of
 from app.billing.lease import JOB_PATIENCE_SECONDS, leased
 from app.billing.repository import find_owner
 from app.core.database import unit_of_work
@@ -60,8 +60,7 @@ async def _apply(user_id: str, customer_id: str) -> None:
 
 
 async def _note_failure(customer_id: str, error: Exception) -> None:
-    detail = error.detail if isinstance(error, LatchkeyError) else str(error)
-    note = f"{type(error).__name__}: {detail}".splitlines()[0]
+    note = f"{type(error).__name__}: {words_of(error)}"
     async with unit_of_work() as session:
         ids = await event_store.list_pending(session, customer_id)
         await event_store.mark_failed(session, ids, note)

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.billing.apply import sync
+from app.billing.errors import words_of
 from app.billing.lease import JOB_PATIENCE_SECONDS, leased
 from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
@@ -89,8 +90,7 @@ async def _reconcile_one(user_id: str, report: Reconciled) -> None:
     try:
         differences = await reconcile_user(user_id)
     except (LatchkeyError, LookupError, SQLAlchemyError) as error:
-        words = error.detail if isinstance(error, LatchkeyError) else str(error)
-        report.failed[user_id] = words.splitlines()[0]
+        report.failed[user_id] = words_of(error)
         logger.warning("account %s could not be compared with Stripe: %r", user_id, error)
         return
     if differences:
