@@ -21,6 +21,10 @@ from app.models.subscription import Subscription
 from app.models.trial_api_call import TrialApiCall
 from app.models.trial_api_key import TrialApiKey
 from app.models.trial_api_key_detail import TrialApiKeyDetail
+from app.models.trial_claim import TrialClaim
+from app.models.trial_detail import TrialDetail
+from app.models.trial_extension import TrialExtension
+from app.models.trial_notice import TrialNotice
 from app.models.trial_workspace import TrialWorkspace
 from app.models.usage_delta import UsageDelta
 from app.models.usage_hour import UsageHour
@@ -51,6 +55,10 @@ __all__ = [
     "TrialApiCall",
     "TrialApiKey",
     "TrialApiKeyDetail",
+    "TrialClaim",
+    "TrialDetail",
+    "TrialExtension",
+    "TrialNotice",
     "TrialWorkspace",
     "UsageDelta",
     "UsageHour",
@@ -85,6 +93,10 @@ insert_parents_first(
         TrialApiCall,
         TrialApiKey,
         TrialApiKeyDetail,
+        TrialClaim,
+        TrialDetail,
+        TrialExtension,
+        TrialNotice,
         TrialWorkspace,
         User,
         UserDetail,

@@ -9,7 +9,7 @@ class ApiKeyDetail(Record, table=True):
     """What is shown of a key, and what narrows it. A key that others inserted has none.
 
     `rotated_from_id` names the key that this one replaces; `grace_ends_at` is on the old
-    key: the moment it stops working.
+    key: the moment it stops working. `trial_key_id` names the trial's key that became this one.
     """
 
     __tablename__ = "ApiKeyDetail"
@@ -21,3 +21,4 @@ class ApiKeyDetail(Record, table=True):
     allowed_ips: list[str] | None = text_list()
     rotated_from_id: str | None = None
     grace_ends_at: datetime | None = None
+    trial_key_id: str | None = None

@@ -31,6 +31,14 @@ class Answer:
         return str(self.json()["code"])
 
 
+class _KeepingReader(asyncio.StreamReader):
+    """Gives what has come also when the connection broke after it, as a socket does."""
+
+    def set_exception(self, exc: BaseException) -> None:
+        """The end of what came."""
+        self.feed_eof()
+
+
 class RawConnection:
     """One connection."""
 
@@ -57,7 +65,7 @@ class RawConnection:
                 headers = {name.lower(): value.strip() for name, _, value in pairs}
                 is_bodiless = to_head or status in _BODILESS or status < 200
                 return Answer(status, headers, b"" if is_bodiless else await self._body(headers))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except asyncio.IncompleteReadError:
             return None
 
     async def ends(self, *, seconds: float = 5) -> bool:
@@ -65,8 +73,6 @@ class RawConnection:
         try:
             async with asyncio.timeout(seconds):
                 await self._reader.read()
-        except ConnectionError:
-            pass
         except TimeoutError:
             return False
         return True
@@ -76,8 +82,6 @@ class RawConnection:
         try:
             async with asyncio.timeout(seconds):
                 return await self._reader.read(1) == b""
-        except ConnectionError:
-            return True
         except TimeoutError:
             return False
 
@@ -95,11 +99,14 @@ class RawConnection:
 async def connected(url: str) -> AsyncIterator[RawConnection]:
     """A connection to the server at this URL."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    loop = asyncio.get_running_loop()
+    reader = _KeepingReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, parts.hostname, parts.port)
     try:
-        yield RawConnection(reader, writer)
+        yield RawConnection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
     finally:
-        writer.transport.abort()
+        transport.abort()
 
 
 async def ask_raw(url: str, data: bytes, *, to_head: bool = False) -> Answer | None:

@@ -34,8 +34,8 @@ JOBS = "latchkey.procrastinate_jobs"
 TABLES = [*Record.metadata.tables, JOBS]
 MAY_CHANGE = {"Session": ["expires"], "latchkey.SessionDetail": ["lastSeenAt"]}
 """Columns that the mere look-up of a live session writes: being seen prolongs it."""
-OF_THE_CLOCK = '"task_name": "housekeeping:'
-"""In the jobs that the portal's own worker makes every minute, whoever calls what."""
+OF_THE_CLOCK = '"args": {"timestamp": '
+"""In the jobs that the portal's own worker makes by the clock, whoever calls what."""
 SEES_LOG = "latchkey.UserDetail"
 """Where loading the log notes, for its owner, that it was seen."""
 
