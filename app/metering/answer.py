@@ -276,6 +276,7 @@ class Answer:
         await self._pass_on({"type": "http.response.body", "body": sent})
 
     def _problem(self, error: LatchkeyError) -> tuple[Headers, bytes]:
+        self._recorder.refused[error.code] += 1
         body = problem_of(error, self._call.id)
         return problem_headers(error, body), body
 

@@ -98,6 +98,14 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self.is_well = True
         """Whether the last batch was written at the first attempt."""
+        self.batches = 0
+        self.batch_seconds = 0.0
+        """How many batches were written, and how long the database took for them in all."""
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are not on their way yet."""
+        return sum(len(kind.waiting) for kind in self._kinds)
 
     def open(self, url: str) -> None:
         """Begin to write."""
@@ -179,10 +187,13 @@ class GroupCommit:
 
     async def _write_once(self, kind: Kind[Any], batch: Batch) -> None:
         rows = [one[0] for one in batch]
-        seconds = batch[0][2] - asyncio.get_running_loop().time()  # the oldest comes first
+        began = asyncio.get_running_loop().time()
+        seconds = batch[0][2] - began  # the oldest comes first
         result = await self._line.ask(
             kind.statement, kind.params(rows), seconds=seconds, name=kind.name
         )
+        self.batches += 1
+        self.batch_seconds += asyncio.get_running_loop().time() - began
         if kind.written is not None:
             _note(kind.written, rows, result)
         # The next batch goes out first: the database works while the news is told.

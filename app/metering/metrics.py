@@ -1,8 +1,8 @@
 """Figures of this process, for Prometheus: read from what is counted anyway, when asked."""
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,7 +29,15 @@ class Figures(Collector):
         meter = self._meter
         keys, rates, recorder = meter.keys, meter.rates, meter.recorder
         yield _counter("calls_recorded", "Calls committed to the log.", recorder.recorded)
+        yield _counters("answers", "Calls answered here, committed.", "status", recorder.answers)
+        yield _counters("refusals", "Problems that were answered.", "code", recorder.refused)
         yield _gauge("recorder_well", "1 if the last batch was written at once.", recorder.is_well)
+        yield _gauge("calls_in_work", "Calls that are neither answered nor lost.", recorder.in_work)
+        yield _gauge("rows_waiting", "Rows that wait for a batch to end.", recorder.commit.waiting)
+        yield _counter("batches", "Batches that were written.", recorder.commit.batches)
+        yield _counter(
+            "batch_seconds", "What the database took for them.", recorder.commit.batch_seconds
+        )
         yield _gauge("keys_cached", "Keys that are remembered.", keys.count)
         yield _gauge("keys_in_use", "Keys that were used lately.", len(keys.in_use()))
         yield _gauge(
@@ -49,6 +57,13 @@ def exposition(figures: Figures) -> bytes:
 
 def _counter(name: str, said: str, value: float) -> Metric:
     return CounterMetricFamily(f"latchkey_{name}", said, value=value)
+
+
+def _counters(name: str, said: str, label: str, values: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(f"latchkey_{name}", said, labels=[label])
+    for key, value in values.items():
+        family.add_metric([str(key)], value)
+    return family
 
 
 def _gauge(name: str, said: str, value: float) -> Metric:

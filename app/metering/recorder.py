@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,6 +109,10 @@ class Recorder:
         self._commit = GroupCommit([self._calls, self._settled, self._repeated], seconds=seconds)
         self.recorded = 0
         """How many calls this process has committed."""
+        self.answers: Counter[int] = Counter()
+        """How many of its own calls it has committed, by the answer's status."""
+        self.refused: Counter[str] = Counter()
+        """How often a request got each problem, by its code, whether or not that was recorded."""
         self.later: set[Quota] = set()
         """The quotas whose total, in the database, lacks calls that are counted later."""
 
@@ -115,6 +120,16 @@ class Recorder:
         """From now on places are given."""
         self._commit.open(url)
         self._is_open = True
+
+    @property
+    def in_work(self) -> int:
+        """How many places are taken."""
+        return self._taken
+
+    @property
+    def commit(self) -> GroupCommit:
+        """What writes the rows."""
+        return self._commit
 
     @property
     def is_well(self) -> bool:
@@ -217,6 +232,7 @@ class Recorder:
         """They are committed; the result's second column says the totals."""
         self.later |= sending.settle(result.get_value(0, 1), received, is_again=is_again)
         self.recorded += len(sending.rows)
+        self.answers.update([row.status for row in sending.rows])
 
 
 def new_slot() -> bytes:

@@ -50,6 +50,9 @@ async def test_figures_are_those_of_the_calls(
     }
     assert samples["latchkey_calls_recorded_total"] == 3
     assert samples["latchkey_recorder_well"] == 1
+    assert samples["latchkey_calls_in_work"] == samples["latchkey_rows_waiting"] == 0
+    assert 1 <= samples["latchkey_batches_total"] <= 3
+    assert 0 < samples["latchkey_batch_seconds_total"] < 60
     assert samples["latchkey_keys_cached"] == samples["latchkey_keys_in_use"] == 1
     assert abs(samples["latchkey_clock_offset_seconds"]) < 5
     assert samples["latchkey_rate_reports_heard_total"] == 0
@@ -62,6 +65,17 @@ async def test_this_machine_needs_no_key(meter: Any, settings: Settings, client:
     assert (await get(meter, settings, client)).status_code == 200
     reply = await get(meter, settings, client, "HEAD")
     assert (reply.status_code, reply.content) == (200, b"")
+
+
+async def test_answers_are_counted_by_status_and_refusals_by_code(
+    meter: Any, settings: Settings, live_key: Key
+) -> None:
+    assert (await ask(meter, key=live_key.secret)).status == 200
+    for _ in range(2):
+        assert (await ask(meter, key=new_key("live"))).status == 401
+    text = (await get(meter, settings, HERE)).text.splitlines()
+    assert 'latchkey_answers_total{status="200"} 1.0' in text
+    assert 'latchkey_refusals_total{code="invalid_key"} 2.0' in text
 
 
 async def test_others_need_a_root_key(meter: Any, settings: Settings, live_key: Key) -> None:
