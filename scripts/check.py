@@ -19,6 +19,8 @@ BIN = Path(sys.executable).parent
 LIMIT_SECONDS = 15 * 60
 
 MONEY = ("tests/billing", "tests/sandbox")
+METER = ("tests/metering", "tests/usage")
+CONFORMANCE = "tests/faults/test_openapi_conformance.py"
 APART = ("tests/e2e", "tests/faults")
 PYTEST = [str(BIN / "pytest"), "-o", "junit_family=xunit1"]  # which has a place for figures
 STEPS = {
@@ -27,15 +29,17 @@ STEPS = {
     "types": [str(BIN / "mypy")],
     # importing the tests drops the operator's settings: these are the pages that they want
     "pages": [sys.executable, "-c", "import tests; from app.ui.build import main; main()"],
-    "tests": [*PYTEST, "tests", *(f"--ignore={part}" for part in (*MONEY, *APART))],
+    "tests": [*PYTEST, "tests", *(f"--ignore={part}" for part in (*MONEY, *METER, *APART))],
     "money": [*PYTEST, *MONEY],
+    "meter": [*PYTEST, *METER],
+    "conformance": [*PYTEST, CONFORMANCE],
     "browser": [*PYTEST, "tests/e2e"],
-    "faults": [*PYTEST, "tests/faults"],
+    "faults": [*PYTEST, "tests/faults", f"--ignore={CONFORMANCE}"],
 }
 """The browser tests have a process of their own: Playwright keeps an event loop running."""
 
-BESIDE = {"money": "tests"}
-"""These run beside others, so that both cores have work; their words come after those."""
+BESIDE = {"money": "tests", "meter": "tests", "conformance": "tests"}
+"""These run beside others, for each waits more than it works; their words come after those."""
 
 
 @dataclass
@@ -52,7 +56,7 @@ class Outcome:
         """One line of the summary."""
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items() if count)
         word = "ok" if self.ok else "FAILED"
-        return f"  {word:6}  {self.name:8} {self.seconds:7.1f} s  {counts}".rstrip()
+        return f"  {word:6}  {self.name:11} {self.seconds:7.1f} s  {counts}".rstrip()
 
 
 def main() -> int:
