@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
-from app import cli_billing
+from app import cli_billing, cli_trials
 from app.api.workers import run_server
 from app.core import database, embedded, migrations
 from app.core.crypto import sha256_hex
@@ -45,6 +45,7 @@ cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
 cli.add_typer(cli_billing.billing, name="billing")
+cli.add_typer(cli_trials.trials, name="trials")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
 
 

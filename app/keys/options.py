@@ -34,13 +34,14 @@ def parse_options(*, label: str, lifetime: str = "never", allowed_ips: str = "")
     if lifetime not in LIFETIMES:
         raise _refusal("lifetime", "Choose one of the offered times.")
     return KeyOptions(
-        label=_parse_label(label),
+        label=parse_label(label),
         lifetime=LIFETIMES[lifetime],
         allowed_ips=_parse_networks(allowed_ips),
     )
 
 
-def _parse_label(raw: str) -> str:
+def parse_label(raw: str) -> str:
+    """A key's name, its blanks made single. Raises InvalidRequest on field `label`."""
     label = " ".join(raw.split())
     if not label or len(label) > LONGEST_LABEL or not label.isprintable():
         reason = f"Give the key a name of 1 to {LONGEST_LABEL} characters, such as production."

@@ -31,7 +31,7 @@ class KeyLimitReached(LatchkeyError):
 
 
 class AddressNotVerified(LatchkeyError):
-    """A pending key can be approved only after the owner's address is verified."""
+    """Only an owner whose address is verified may do this: approve a key, start a trial."""
 
     status = 403
     code = "address_not_verified"

@@ -1,13 +1,15 @@
-"""The document's query "active trial workspaces with keys"."""
+"""Reading trials: the document's query "active trial workspaces with keys", and what is shown."""
 
 from datetime import timedelta
 
 import pytest
 
 from app.core.clock import utc_now
-from app.trials.repository import list_active_trials
+from app.core.errors import NotFound
+from app.models import KeyLastUse, TrialExtension, UsagePeriod
+from app.trials.repository import get_trial, list_active_trials, list_trials
 from tests.conftest import UnitOfWork
-from tests.factories import make_trial_key, make_user, make_workspace
+from tests.factories import make_key, make_trial_key, make_user, make_workspace
 from tests.statements import counted_statements
 
 
@@ -61,4 +63,89 @@ async def test_listing_trials_takes_two_statements(unit_of_work: UnitOfWork, cou
     async with unit_of_work() as session:
         with counted_statements() as statements:
             assert len(await list_active_trials(session, owner.id)) == count
+    assert len(statements) == 2
+
+
+async def test_trials_are_listed_running_ones_first(unit_of_work: UnitOfWork) -> None:
+    now = utc_now()
+    async with unit_of_work() as session:
+        owner = await make_user(session)
+        old, new = now - timedelta(days=40), now - timedelta(days=1)
+        over = await make_workspace(session, owner, created_at=new, expires_at=now)
+        running = await make_workspace(session, owner, created_at=old)
+        newest = await make_workspace(session, owner, created_at=now, tier="enterprise")
+        cancelled = await make_workspace(session, owner, created_at=now, status="cancelled")
+        await make_workspace(session, await make_user(session))
+    async with unit_of_work() as session:
+        trials = await list_trials(session, owner.id)
+    assert [trial.id for trial in trials] == [newest.id, running.id, cancelled.id, over.id]
+    assert [trial.life.status for trial in trials] == ["active", "active", "cancelled", "expired"]
+
+
+async def test_trial_is_shown_with_its_units_keys_and_extensions(unit_of_work: UnitOfWork) -> None:
+    async with unit_of_work() as session:
+        owner = await make_user(session)
+        trial = await make_workspace(session, owner)
+        earlier = utc_now() - timedelta(hours=1)
+        first, _ = await make_trial_key(session, trial, label="first", created_at=earlier)
+        revoked, _ = await make_trial_key(session, trial, status="revoked")
+        moved, _ = await make_trial_key(session, trial, status="converted")
+        live, _ = await make_key(session, owner, detail={"trial_key_id": moved.id})
+        session.add(KeyLastUse(key_id=first.id, last_used_at=earlier))
+        for slot, units in enumerate((40, 2)):
+            session.add(
+                UsagePeriod(
+                    scope_id=trial.id, starts_at=trial.created_at, slot=slot, units=units, calls=1
+                )
+            )
+        for days in (3, 4):
+            session.add(
+                TrialExtension(
+                    workspace_id=trial.id, days=days, reason="x",
+                    ended_at=trial.expires_at, ends_at=trial.expires_at,
+                )
+            )  # fmt: skip
+    async with unit_of_work() as session:
+        view = await get_trial(session, owner.id, trial.slug)
+        [listed] = await list_trials(session, owner.id)
+    assert view.summary == listed
+    assert (listed.name, listed.tier_id) == (trial.name, "standard")
+    assert (listed.units_used, listed.units_limit) == (42, 5_000)
+    assert (listed.key_count, listed.extended_days) == (2, 7)
+    assert [key.id for key in view.keys] == [moved.id, first.id, revoked.id]
+    assert [key.live_key_id for key in view.keys] == [live.id, None, None]
+    assert view.keys[1].label == "first"
+    assert view.keys[1].start.startswith("lk_trial_")
+    assert abs(view.keys[1].last_used_at - earlier) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("slug", ["theirs", "nothing"])
+async def test_somebody_elses_trial_is_not_found(unit_of_work: UnitOfWork, slug: str) -> None:
+    async with unit_of_work() as session:
+        await make_workspace(session, await make_user(session), slug="theirs")
+        stranger = await make_user(session)
+        with pytest.raises(NotFound):
+            await get_trial(session, stranger.id, slug)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+async def test_summaries_take_one_statement(unit_of_work: UnitOfWork, count: int) -> None:
+    async with unit_of_work() as session:
+        owner = await make_user(session)
+        for _ in range(count):
+            await make_trial_key(session, await make_workspace(session, owner))
+    async with unit_of_work() as session:
+        with counted_statements() as statements:
+            assert len(await list_trials(session, owner.id)) == count
+    assert len(statements) == 1
+
+
+async def test_one_trial_takes_two_statements(unit_of_work: UnitOfWork) -> None:
+    async with unit_of_work() as session:
+        trial = await make_workspace(session, await make_user(session))
+        for _ in range(3):
+            await make_trial_key(session, trial)
+    async with unit_of_work() as session:
+        with counted_statements() as statements:
+            assert len((await get_trial(session, trial.owner_id, trial.slug)).keys) == 3
     assert len(statements) == 2
