@@ -27,7 +27,7 @@ from app.ui.build import build_frontend
 from tests.api.browser import make_settings
 from tests.portal import ROOT, free_port, running_portal
 
-COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys", "usage"]
+COMMANDS = ["serve", "api", "worker", "migrate", "doctor", "keys", "usage", "billing", "trials"]
 NOWHERE = "postgresql://me:hidden@127.0.0.1:1/none"
 SECONDS = 60
 Refusal = Callable[..., str]

@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-_TRAILING_DOT = "."
-
 
 @dataclass(frozen=True, slots=True)
 class _Provider:
@@ -25,7 +23,7 @@ _MICROSOFT = _Provider(_PLUS)
 _APPLE = _Provider(_PLUS, domain="icloud.com")
 _PROTON = _Provider(_PLUS, re.compile(r"[._-]"), "proton.me")
 _FASTMAIL = _Provider(_PLUS)
-_YAHOO = _Provider(re.compile(r"[+-]"))
+_YAHOO = _Provider(re.compile(r"-"))
 
 _PROVIDERS = {
     "gmail.com": _GOOGLE,
@@ -59,24 +57,24 @@ _PROVIDERS = {
 def fold_address(email: str) -> str:
     """The one spelling of all addresses that lead to the same mailbox; not for sending mail to.
 
-    Only what a provider itself says of its own domains is folded; elsewhere all but the case
-    tells mailboxes apart. Sources:
+    Nothing is assumed of domains that are not in the table: there, only the case tells nothing.
 
-    - Google: dots and what follows a plus are ignored, googlemail.com is gmail.com
+    - Google: dots and what follows a plus are ignored; googlemail.com is gmail.com
       (support.google.com/mail/answer/7436150).
-    - Microsoft: a plus begins a tag
-      (learn.microsoft.com, "Plus addressing in Exchange Online", as on outlook.com).
-    - Apple: the same mailbox has @icloud.com, @me.com and @mac.com (support.apple.com/118230).
-    - Proton: dots, hyphens and underscores are ignored, a plus begins a tag (removeEmailAlias in
-      ProtonMail/WebClients); one account has the name on all its domains
+    - Microsoft: a plus begins a tag, since 2013; the domains have mailboxes of their own
+      (zdnet.com, "Microsoft adds support for custom '+' email addresses in Office 365").
+    - Apple: one mailbox has @icloud.com, @me.com and @mac.com (support.apple.com/118230), and
+      others have found that a plus begins a tag.
+    - Proton: a plus begins a tag; dots, hyphens and underscores are ignored (`removeEmailAlias`
+      in ProtonMail/WebClients); a name on one of its domains is the same person's on the others
       (proton.me/support/addresses-and-aliases).
     - Fastmail: a plus begins a tag, and anything@name.fastmail.com is name@fastmail.com
       (fastmail.help, article 360060591053).
-    - Yahoo: a hyphen begins the keyword of a disposable address, and neither it nor a plus can
-      be in a name (help.yahoo.com, AddressGuard).
+    - Yahoo: a hyphen follows the base name that all disposable addresses of a mailbox have
+      (help.yahoo.com, AddressGuard); the mailbox's own address is another.
     """
     local, _, domain = email.strip().lower().rpartition("@")
-    domain = domain.rstrip(_TRAILING_DOT)
+    domain = domain.rstrip(".")
     local, domain = _without_subdomain(local, domain)
     provider = _PROVIDERS.get(domain)
     if provider is None:

@@ -1,5 +1,6 @@
 """Making a trial longer."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,10 @@ from sqlmodel import select
 from app.core.clock import utc_now
 from app.core.errors import InvalidRequest, NotFound
 from app.models import TrialExtension, TrialWorkspace
+from app.trials.claims import TrialTaken
 from app.trials.extend import Extended, extend_trial
+from app.trials.repository import list_active_trials
+from app.trials.service import start_trial
 from app.trials.states import TrialMoveRefused
 from tests.conftest import UnitOfWork
 from tests.factories import make_user, make_workspace
@@ -101,20 +105,27 @@ async def test_second_running_trial_of_a_tier_is_refused(unit_of_work: UnitOfWor
     await extend(unit_of_work, running.slug)
 
 
-@pytest.mark.parametrize("days", [0, -1, 366])
-async def test_number_of_days_has_limits(unit_of_work: UnitOfWork, days: int) -> None:
-    trial = await make(unit_of_work)
-    with pytest.raises(InvalidRequest) as refusal:
-        await extend(unit_of_work, trial.slug, days)
-    assert set(refusal.value.fields) == {"days"}
+async def test_start_and_revival_at_once_leave_one_running_trial(unit_of_work: UnitOfWork) -> None:
+    old = await make(unit_of_work, expires_at=utc_now() - DAY)
+
+    async def start() -> None:
+        async with unit_of_work() as session:
+            await start_trial(session, old.owner_id, name="Acme", tier_id=old.tier)
+
+    results = await asyncio.gather(start(), extend(unit_of_work, old.slug), return_exceptions=True)
+    assert sum(isinstance(result, TrialMoveRefused | TrialTaken) for result in results) == 1
+    async with unit_of_work() as session:
+        assert len(await list_active_trials(session, old.owner_id)) == 1
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "\x00"])
-async def test_reason_is_required(unit_of_work: UnitOfWork, reason: str) -> None:
+async def test_days_have_limits_and_a_reason_is_required(unit_of_work: UnitOfWork) -> None:
     trial = await make(unit_of_work)
-    with pytest.raises(InvalidRequest) as refusal:
-        await extend(unit_of_work, trial.slug, reason=reason)
-    assert set(refusal.value.fields) == {"reason"}
+    wrong = [("days", days, "x") for days in (0, -1, 366)]
+    wrong += [("reason", 1, reason) for reason in ("", "  ", "x" * 501, "\x00")]
+    for field, days, reason in wrong:
+        with pytest.raises(InvalidRequest) as refusal:
+            await extend(unit_of_work, trial.slug, days, reason)
+        assert set(refusal.value.fields) == {field}
 
 
 async def test_unknown_slug_is_said(unit_of_work: UnitOfWork) -> None:

@@ -59,13 +59,11 @@ async def test_new_key_is_stored_as_its_digest_only(
     assert key.secret not in repr(summary) + repr(row)
 
 
-@pytest.mark.parametrize("label", ["", " ", "x" * 61, "a\x00"])
-async def test_unusable_label_is_refused(
-    unit_of_work: UnitOfWork, trial: TrialWorkspace, label: str
-) -> None:
-    with pytest.raises(InvalidRequest) as refusal:
-        await create(unit_of_work, trial, label)
-    assert set(refusal.value.fields) == {"label"}
+async def test_unusable_label_is_refused(unit_of_work: UnitOfWork, trial: TrialWorkspace) -> None:
+    for label in ("", " ", "x" * 61, "a\x00"):
+        with pytest.raises(InvalidRequest) as refusal:
+            await create(unit_of_work, trial, label)
+        assert set(refusal.value.fields) == {"label"}
 
 
 async def test_trial_has_at_most_five_keys_also_at_once(
