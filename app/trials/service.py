@@ -132,9 +132,7 @@ async def _insert(session: AsyncSession, owner: User, name: str, tier: Tier) -> 
 
 
 async def _revoke_keys(session: AsyncSession, workspace_id: str) -> None:
-    statement = update(TrialApiKey).where(
-        col(TrialApiKey.workspace_id) == workspace_id, col(TrialApiKey.status) != "converted"
-    )
+    statement = update(TrialApiKey).where(col(TrialApiKey.workspace_id) == workspace_id)
     revoked_at = func.coalesce(TrialApiKey.revoked_at, DB_NOW)
     await session.exec(statement.values(status="revoked", revoked_at=revoked_at))
 

@@ -65,6 +65,17 @@ async def test_refusal_says_when_and_the_way_on(unit_of_work: UnitOfWork) -> Non
     assert refusal.value.detail.endswith("on. Choose a plan to go on.")
 
 
+async def test_tier_that_was_had_long_ago_is_offered_again(
+    unit_of_work: UnitOfWork, tables: Tables
+) -> None:
+    owner = await make_owner(unit_of_work, "ann@example.com")
+    await have_one(unit_of_work, owner, "enterprise")
+    await age(tables, 367)
+    await have_one(unit_of_work, owner)
+    with pytest.raises(TrialTaken, match="or try Enterprise"):
+        await start(unit_of_work, owner)
+
+
 async def test_address_of_the_same_mailbox_gets_no_second_trial(unit_of_work: UnitOfWork) -> None:
     await start(unit_of_work, await make_owner(unit_of_work, "ann.smith@gmail.com"))
     other = await make_owner(unit_of_work, "AnnSmith+again@googlemail.com")

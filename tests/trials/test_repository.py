@@ -86,6 +86,7 @@ async def test_trial_is_shown_with_its_units_keys_and_extensions(unit_of_work: U
     async with unit_of_work() as session:
         owner = await make_user(session)
         trial = await make_workspace(session, owner)
+        await make_trial_key(session, await make_workspace(session, await make_user(session)))
         earlier = utc_now() - timedelta(hours=1)
         first, _ = await make_trial_key(session, trial, label="first", created_at=earlier)
         revoked, _ = await make_trial_key(session, trial, status="revoked")

@@ -131,6 +131,8 @@ async def test_cancelling_revokes_the_keys_and_is_final(unit_of_work: UnitOfWork
     async with unit_of_work() as session:
         key, _ = await make_trial_key(session, trial)
         revoked, _ = await make_trial_key(session, trial, status="revoked", revoked_at=earlier)
+        other = await make_workspace(session, await make_user(session))
+        untouched, _ = await make_trial_key(session, other)
     await cancel(unit_of_work, owner, trial.slug, " Amélie  & Co ")
     cancelled = await read(unit_of_work, trial.id)
     assert cancelled.status == "cancelled"
@@ -140,6 +142,7 @@ async def test_cancelling_revokes_the_keys_and_is_final(unit_of_work: UnitOfWork
         key = await session.get_one(TrialApiKey, key.id)
         assert key.status == "revoked"
         assert key.revoked_at == cancelled.cancelled_at
+        assert (await session.get_one(TrialApiKey, untouched.id)).status == "active"
         kept = await session.get_one(TrialApiKey, revoked.id)
         assert abs(kept.revoked_at - earlier) < timedelta(seconds=1)
 
