@@ -8,7 +8,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import DB_NOW
-from app.models import ApiCall, ApiKeyMetadata, UserDetail
+from app.models import (
+    ApiCall,
+    ApiKeyMetadata,
+    TrialApiCall,
+    TrialApiKey,
+    TrialWorkspace,
+    UserDetail,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,18 @@ class Progress:
 
 
 async def get_progress(session: AsyncSession, user_id: str) -> Progress:
-    """The account's progress; one statement."""
+    """The account's progress; one statement. A trial's keys, and their calls, count as well."""
     owned = col(ApiKeyMetadata.user_id) == user_id
+    in_trial = (col(TrialApiKey.workspace_id) == col(TrialWorkspace.id)) & (
+        col(TrialWorkspace.owner_id) == user_id
+    )
     called = (col(ApiCall.api_key_id) == col(ApiKeyMetadata.id)) & owned
+    called_in_trial = (col(TrialApiCall.api_key_id) == col(TrialApiKey.id)) & in_trial
     seen = (col(UserDetail.user_id) == user_id) & col(UserDetail.log_seen_at).is_not(None)
     statement = select(
-        exists().where(owned, col(ApiKeyMetadata.status) != "revoked"),
-        exists().where(called),
+        exists().where(owned, col(ApiKeyMetadata.status) != "revoked")
+        | exists().where(in_trial, col(TrialApiKey.status) != "revoked"),
+        exists().where(called) | exists().where(called_in_trial),
         exists().where(seen),
     )
     return Progress(*(await session.exec(statement)).one())

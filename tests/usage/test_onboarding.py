@@ -7,7 +7,14 @@ from sqlmodel import select
 
 from app.models import UserDetail
 from app.usage.onboarding import Progress, get_progress, note_log_seen
-from tests.factories import make_call, make_key, make_user
+from tests.factories import (
+    make_call,
+    make_key,
+    make_trial_call,
+    make_trial_key,
+    make_user,
+    make_workspace,
+)
 from tests.statements import counted_statements
 
 
@@ -63,11 +70,24 @@ async def test_refused_call_counts_as_a_call(unit_of_work, user):
     assert (await progress(unit_of_work, user)).has_call
 
 
+async def test_trials_keys_and_their_calls_count(unit_of_work, user):
+    async with unit_of_work() as session:
+        workspace = await make_workspace(session, user)
+        revoked, _ = await make_trial_key(session, workspace, status="revoked")
+        await make_trial_call(session, revoked)
+    assert await progress(unit_of_work, user) == Progress(False, True, False)
+    async with unit_of_work() as session:
+        await make_trial_key(session, workspace)
+    assert await progress(unit_of_work, user) == Progress(True, True, False)
+
+
 async def test_what_others_did_counts_for_nothing(unit_of_work, user):
     async with unit_of_work() as session:
         other = await make_user(session)
         key, _ = await make_key(session, other)
         await make_call(session, key)
+        trial_key, _ = await make_trial_key(session, await make_workspace(session, other))
+        await make_trial_call(session, trial_key)
         await note_log_seen(session, other.id)
     assert await progress(unit_of_work, user) == Progress(False, False, False)
 

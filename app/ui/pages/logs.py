@@ -34,7 +34,8 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 class CallRow:
     """A call as the table shows it. `at` is ISO 8601.
 
-    `times`: for how many refusals the row stands, in words, or "" for itself.
+    `trial`: the slug of the trial that the key was of, or "". `times`: for how many refusals
+    the row stands, in words, or "" for itself.
     """
 
     id: str
@@ -45,6 +46,7 @@ class CallRow:
     status_code: int
     latency: str
     key: str
+    trial: str
     times: str
     is_aborted: bool
 
@@ -126,7 +128,7 @@ def _log() -> rx.Component:
         Column("Time", lambda call: utc_time(call.at)),
         Column("Status", _status),
         Column("Call", lambda call: mono(call.method + " " + call.endpoint)),
-        Column("Key", lambda call: call.key),
+        Column("Key", _key),
         Column("Latency", lambda call: call.latency, numeric=True),
         Column("Request id", _request_id, shrink=True),
     ]
@@ -158,6 +160,15 @@ def _status(call: Any) -> rx.Component:
     )
 
 
+def _key(call: Any) -> rx.Component:
+    """The key that made the call, and whether it was a trial's."""
+    return rx.el.span(
+        call.key,
+        rx.cond(call.trial != "", rx.el.span(badge("Trial", "accent"), title=call.trial)),
+        class_name="row",
+    )
+
+
 def _request_id(call: Any) -> rx.Component:
     """The end of the id, and the whole of it to copy: the answer's X-Request-Id."""
     return rx.el.span(
@@ -185,6 +196,7 @@ def _row(call: calls.CallSummary) -> CallRow:
         status_code=call.status_code,
         latency=f"{call.latency_ms:,} ms",
         key=call.key_label or call.key_start or "",
+        trial=call.trial_slug or "",
         times=f"{TIMES} {call.times:,}" if call.times > 1 else "",
         is_aborted=call.is_aborted,
     )

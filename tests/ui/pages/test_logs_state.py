@@ -3,10 +3,17 @@
 import pytest
 from sqlmodel import update
 
-from app.models import ApiCall, ApiKeyMetadata, CallNote
+from app.models import ApiCall, ApiKeyMetadata, CallNote, User
 from app.ui.pages.logs import LogsState
 from tests.conftest import UnitOfWork
-from tests.factories import make_call, make_key, make_user
+from tests.factories import (
+    make_call,
+    make_key,
+    make_trial_call,
+    make_trial_key,
+    make_user,
+    make_workspace,
+)
 from tests.ui.pages.people import sign_in
 
 
@@ -59,3 +66,15 @@ async def test_refresh_keeps_the_order_and_doubles_nothing(
     state.dirty_vars.clear()
     await state.refresh()
     assert "rows" not in state.dirty_vars
+
+
+async def test_row_of_a_trials_call_names_its_trial(
+    unit_of_work: UnitOfWork, call: ApiCall
+) -> None:
+    async with unit_of_work() as session:
+        workspace = await make_workspace(session, User(id=call.owner_id), slug="acme")
+        key, _ = await make_trial_key(session, workspace, label="first try")
+        await make_trial_call(session, key)
+    state = LogsState(_reflex_internal_init=True)
+    await state.load()
+    assert [(row.key, row.trial) for row in state.rows] == [("first try", "acme"), ("Test", "")]
