@@ -18,10 +18,11 @@ from app.core import outbox
 from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
-from app.jobs import billing, housekeeping, mail, usage
+from app.jobs import billing, housekeeping, mail, trials, usage
 from app.keys import leaks
 from app.metering import partitions
 from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
+from app.trials import notices as trial_notices
 from tests.api.browser import make_settings
 from tests.e2e.mailbox import link_in, running_mailbox
 from tests.factories import make_session, make_user
@@ -198,6 +199,8 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         "billing:apply_events",
         "billing:reconcile_from",
         "billing:send_notice",
+        "trials:delete_ended_from",
+        "trials:send_notice",
         "housekeeping:verify_usage_from",
     }
     by_the_clock = {
@@ -210,6 +213,8 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         "housekeeping:tell_of_leaks",
         "housekeeping:verify_all_usage",
         "housekeeping:verify_recent_usage",
+        "trials:delete_ended",
+        "trials:follow_ends",
     }
     assert ours == queued | by_the_clock
     assert ours <= set(second.tasks)
@@ -220,6 +225,8 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         event_store.APPLY_TASK,
         notices.NOTICE_TASK,
         billing.RECONCILE_TASK,
+        trials.DELETE_TASK,
+        trial_notices.NOTICE_TASK,
     }
     periodic = {name for name, _ in second.periodic_registry.periodic_tasks}
     assert periodic == by_the_clock
