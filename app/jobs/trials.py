@@ -11,7 +11,7 @@ from app.core.settings import get_settings
 from app.integrations.mail import Mail, make_mailer
 from app.integrations.mail.render import render_mail
 from app.jobs.billing import BUDGET_SECONDS, RETRY
-from app.trials import endings, notices, retention
+from app.trials import claims, endings, notices, retention
 
 DELETE_TASK = "trials:delete_ended_from"
 
@@ -44,6 +44,8 @@ async def follow_ends(context: JobContext, timestamp: int) -> None:
 
 async def delete_ended(context: JobContext, timestamp: int) -> None:
     """Delete the trials whose data day has come, and forget who had one a year ago."""
+    async with unit_of_work() as session:
+        await claims.delete_old_claims(session)
     await delete_ended_from("")
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.models import ApiKeyMetadata, TrialApiKey, User
@@ -17,6 +19,7 @@ from tests.factories import (
     make_user,
     make_workspace,
 )
+from tests.plans import plans_of
 from tests.statements import counted_statements
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -149,3 +152,28 @@ async def test_each_question_stays_one_statement(
             with counted_statements() as statements:
                 await ask(session)
         assert len(statements) == 1
+
+
+async def test_page_costs_the_number_of_keys_and_not_that_of_calls(
+    unit_of_work: UnitOfWork, customer: Customer
+) -> None:
+    async with unit_of_work() as session:
+        for calls in (2000, 4000):
+            await fill(session, 'public."ApiCall"', customer.live.id, calls)
+            await fill(session, 'latchkey."TrialApiCall"', customer.trial.id, calls)
+            await session.exec(text('ANALYZE "ApiCall", latchkey."TrialApiCall"'))  # type: ignore[call-overload]  # sqlmodel types exec for its own selects only
+            [plan] = await plans_of(
+                session, lambda one: list_calls(one, customer.user.id, limit=10)
+            )
+            assert plan.rows_read <= 100
+
+
+async def fill(session: AsyncSession, log: str, key_id: str, calls: int) -> None:
+    """So many more calls of the key, of yesterday."""
+    statement = text(f"""
+        INSERT INTO {log} (id, "apiKeyId", endpoint, method, "statusCode", "latencyMs", "createdAt")
+        SELECT gen_random_uuid(), :key_id, '/a', 'GET', 200, 1,
+            now() AT TIME ZONE 'UTC' - interval '1 day' + n * interval '1 second'
+        FROM generate_series(1, :calls) AS n
+    """)
+    await session.exec(statement, params={"key_id": key_id, "calls": calls})  # type: ignore[call-overload]  # as above
