@@ -14,6 +14,7 @@ from app.billing.plans import FREE, Tier, get_plans
 from app.models import User
 
 Access = Literal["free", "plan", "grace", "blocked", "ending"]
+_GIVEN = frozenset({"plan", "grace", "ending"})
 
 _STANDING = text("""
 WITH bought AS (
@@ -47,6 +48,11 @@ class Standing:
     period_end: datetime | None
 
     @property
+    def has_paid_plan(self) -> bool:
+        """Whether calls get what a plan gives that costs something, be it in its days of grace."""
+        return self.access in _GIVEN and self.tier_id != FREE
+
+    @property
     def tier(self) -> Tier:
         """What the account may use; what the plans file does not have gives what is free."""
         plans = get_plans()
@@ -77,7 +83,7 @@ async def lock_tier(session: AsyncSession, user_id: str) -> Tier:
 
 def _standing(row: Row[tuple[object, ...]]) -> Standing:
     access = _access(row)
-    has_plan = access in {"plan", "grace", "ending"}
+    has_plan = access in _GIVEN
     return Standing(
         access=access,
         # calls of a blocked account are refused; what it sees is the plan that it has to pay

@@ -16,6 +16,7 @@ from app.billing.lease import Lease
 from app.billing.plans import FREE
 from app.billing.prices import find_tier_id
 from app.billing.repository import find_subscription, get_account, lock_user
+from app.core import outbox
 from app.core.clock import DB_NOW
 from app.core.database import unit_of_work
 from app.integrations.stripe import get_gateway
@@ -27,6 +28,8 @@ NO_PLAN = frozenset({"incomplete", "incomplete_expired", "paused"})
 
 NOTHING_BOUGHT = "incomplete"
 """The row's status of a customer without any subscription."""
+
+PLAN_STARTED_TASK = "accounts:plan_started"
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +63,16 @@ async def sync(lease: Lease, *, event_ids: Sequence[str] = ()) -> Applied | None
 
 
 async def write(session: AsyncSession, user_id: str, facts: Facts) -> Applied:
-    """Make the account's rows say what Stripe says, and queue the mails that this calls for."""
+    """Make the account's rows say what Stripe says, and queue the mails that this calls for.
+
+    And the job for what waited for the account's plan, when it has one now and had none.
+    """
     await lock_user(session, user_id)
     row = await find_subscription(session, user_id)
     if row is None:
         raise LookupError(f"the subscription of {user_id} was deleted just now")
     account = await get_account(session, user_id)
-    before = notices.look(row, account)
+    before, stood = notices.look(row, account), await get_standing(session, user_id)
     tier_id, oddity = _tier_id(account.tier, facts.bought)
     differences = _fill(row, _row_values(facts.bought))
     differences += _fill(account, _account_values(account, tier_id, facts))
@@ -78,6 +84,8 @@ async def write(session: AsyncSession, user_id: str, facts: Facts) -> Applied:
     if await _set_key_tiers(session, user_id, standing.tier_id):
         differences.append("keys' tier")
     await notices.queue(session, user_id, before, notices.look(row, account), facts, standing)
+    if standing.has_paid_plan and not stood.has_paid_plan:
+        await outbox.defer(session, PLAN_STARTED_TASK, user_id=user_id)
     if oddity:
         logger.error("account %s: %s", user_id, oddity)
     return Applied(tuple(differences), standing, facts, oddity)

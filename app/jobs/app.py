@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from procrastinate import App, PsycopgConnector
 
 from app.core.database import direct_url
-from app.jobs import billing, housekeeping, leaks, mail, trials, usage
+from app.jobs import accounts, billing, housekeeping, leaks, mail, trials, usage
 
 SEARCH_PATH = "-c search_path=latchkey,public"
 """procrastinate's objects live in our schema, so that `public` stays the document's."""
@@ -28,7 +28,8 @@ def make_jobs() -> App:
             conninfo=direct_url(), min_size=1, max_size=4, kwargs={"options": SEARCH_PATH}
         )
     )
-    jobs.add_tasks_from(mail.make_tasks(), namespace="accounts")
+    for module in (accounts, mail):
+        jobs.add_tasks_from(module.make_tasks(), namespace="accounts")
     jobs.add_tasks_from(billing.make_tasks(), namespace="billing")
     jobs.add_tasks_from(trials.make_tasks(), namespace="trials")
     for module in (housekeeping, leaks, usage):

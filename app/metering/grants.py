@@ -35,7 +35,7 @@ NEVER_MS = 2**63
 # A live key goes before a trial key with the same digest: a converted trial key is a live key.
 # Any status but 'active' refuses: another program's status is no permission.
 # Where a plan ends by time (days of grace, a cancelled plan's last period), the end is told too,
-# for then no row changes.
+# for then no row changes. So is a trial's, after which it is asked anew whether it was converted.
 FIND: LiteralString = """
 WITH asked AS (SELECT unnest($1::text[]) AS digest),
 clock AS (SELECT now() AT TIME ZONE 'UTC' AS now),
@@ -78,12 +78,13 @@ found AS (
     CASE
       WHEN key.status = 'revoked' OR key."revokedAt" IS NOT NULL THEN 'revoked_key'
       WHEN account."suspendedAt" IS NOT NULL THEN 'account_suspended'
-      WHEN workspace.status <> 'active' THEN 'trial_ended'
+      WHEN workspace.status <> 'active' OR workspace."expiresAt" <= clock.now
+        THEN 'trial_ended'
       WHEN key.status <> 'active' THEN 'revoked_key'
     END,
     detail."expiresAt", workspace."expiresAt", detail."allowedIps",
     concat('trial ', key.xmin, ' ', detail.xmin, ' ', account.xmin, ' ', workspace.xmin), NULL
-  FROM asked JOIN "TrialApiKey" key ON key."keyHash" = asked.digest
+  FROM clock, asked JOIN "TrialApiKey" key ON key."keyHash" = asked.digest
   JOIN "TrialWorkspace" workspace ON workspace.id = key."workspaceId"
   LEFT JOIN latchkey."UserDetail" account ON account."userId" = workspace."ownerId"
   LEFT JOIN latchkey."TrialApiKeyDetail" detail ON detail."keyId" = key.id
@@ -191,9 +192,13 @@ class Grant:
         self.expires_ms = NEVER_MS if row[9] is None else int(row[9])
         self.trial_ends_ms = NEVER_MS if row[10] is None else int(row[10])
         self.trial_ends = row[11]
-        # When what is known here stops being true by itself: a new period, or the plan's end.
+        # When what is known here stops being true by itself: a new period, the plan's end, or the
+        # trial's. A trial that was converted just before its end is then not refused for want of
+        # the news.
         self.turns_ms = min(
-            quota.ends_ms or NEVER_MS, NEVER_MS if row[16] is None else int(row[16])
+            quota.ends_ms or NEVER_MS,
+            NEVER_MS if row[16] is None else int(row[16]),
+            self.trial_ends_ms if self.refusal_code is None else NEVER_MS,
         )
         self.allowed = None if row[12] is None else _networks(text(row[12]))
 
