@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.billing.access import get_standing
-from app.billing.apply import Applied, write
+from app.billing.apply import PLAN_STARTED_TASK, Applied, write
 from app.billing.facts import Facts
 from app.core.clock import utc_now
 from app.flows.account_keys import create_key
@@ -223,3 +224,35 @@ async def test_account_stands_as_written(unit_of_work: Any, put: Any, user: User
     applied = await put(facts())
     async with unit_of_work() as session:
         assert await get_standing(session, user.id) == applied.standing
+
+
+async def test_what_waits_for_a_plan_is_told_each_time_that_one_begins(
+    unit_of_work: Any, put: Any, user: User
+) -> None:
+    steps = [
+        (facts(status="incomplete"), 0),
+        (facts(), 1),
+        (facts(price_id="sandbox_price_enterprise_month"), 1),
+        (Facts(subscription(status="past_due"), utc_now(), "in_2"), 1),
+        (facts(status="unpaid"), 1),
+        (facts(), 2),
+        (Facts(None), 2),
+    ]
+    for found, jobs in steps:
+        await put(found)
+        assert await started_jobs(unit_of_work) == [{"user_id": user.id}] * jobs
+
+
+async def test_price_of_no_plan_begins_none_until_it_is_known(unit_of_work: Any, put: Any) -> None:
+    await put(facts(price_id="price_of_another_day"))
+    assert await started_jobs(unit_of_work) == []
+    await put(facts(price_id="price_of_another_day", price_tier="standard"))
+    assert len(await started_jobs(unit_of_work)) == 1
+
+
+async def started_jobs(unit_of_work: Any) -> list[Any]:
+    """The arguments of the jobs that say that a plan has begun."""
+    statement = text("SELECT args FROM latchkey.procrastinate_jobs WHERE task_name = :task")
+    async with unit_of_work() as session:
+        connection = await session.connection()
+        return list((await connection.execute(statement, {"task": PLAN_STARTED_TASK})).scalars())

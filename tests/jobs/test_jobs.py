@@ -194,6 +194,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     first, second = jobs_app.make_jobs(), jobs_app.make_jobs()
     ours = {name for name in first.tasks if not name.startswith(("builtin", "procrastinate"))}
     queued = {
+        "accounts:plan_started",
         "accounts:send_leak_notice",
         "accounts:send_sign_in_link",
         "billing:apply_events",
@@ -204,6 +205,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         "housekeeping:verify_usage_from",
     }
     by_the_clock = {
+        "accounts:convert_overdue",
         "billing:apply_overdue",
         "billing:reconcile_all",
         "housekeeping:delete_stale",
