@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.billing.plans import Plans
 from app.core import database
 from app.metering.asgi import Receive, Scope, Send
 from app.metering.meter import Meter
@@ -32,8 +33,10 @@ class World:
     no trigger saw, by the look at the keys in use that is otherwise due each 400 ms.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, given: Plans | None = None) -> None:
+        """`given`: what the plans give; by default so little that it is soon used up."""
         self._url = url
+        self._plans = given or plans(units=UNITS, rate=RATE, trial_units=TRIAL_UNITS)
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._marks = 0
@@ -75,8 +78,29 @@ class World:
         with psycopg.connect(self._url) as connection:
             return connection.execute(statement.encode(), params).fetchall()
 
+    def look(self, statement: str, *params: Any) -> list[Any]:
+        """The same, by a connection that is there already."""
+
+        async def work() -> list[Any]:
+            return await (await self._other.execute(statement.encode(), params)).fetchall()
+
+        return self.run(work())
+
+    def at_once(self, *works: Coroutine[Any, Any, Any]) -> list[Any]:
+        """Do these at the same time, and return what came of them when the meter knows."""
+
+        async def gather() -> list[Any]:
+            ends = await asyncio.gather(*works, return_exceptions=True)
+            await self._until_heard()
+            return list(ends)
+
+        return self.run(gather())
+
     def ask(self, method: str, path: str, **options: Any) -> Reply:
-        return self.run(ask(self._meter, method, path, **options))
+        return self.run(self.asking(method, path, **options))
+
+    async def asking(self, method: str, path: str, **options: Any) -> Reply:
+        return await ask(self._meter, method, path, **options)
 
     def ask_at_once(self, times: int, method: str, path: str, **options: Any) -> list[Reply]:
         async def gather() -> list[Reply]:
@@ -91,7 +115,7 @@ class World:
             App(_answer),
             database_url=lambda: self._url,
             max_body_bytes=1024,
-            plans=lambda: plans(units=UNITS, rate=RATE, trial_units=TRIAL_UNITS),
+            plans=lambda: self._plans,
         )
         self._meter._listener._on_notify = self._hear
         await self._meter.start()
@@ -112,10 +136,13 @@ class World:
         if quietly:
             await self._meter.keys._recheck()
         else:
-            await self._mark()
-            async with asyncio.timeout(10):
-                await self._heard.wait()
+            await self._until_heard()
         return result
+
+    async def _until_heard(self) -> None:
+        await self._mark()
+        async with asyncio.timeout(10):
+            await self._heard.wait()
 
     async def _mark(self) -> None:
         """Notifications come in the order of the commits: this one behind all before it."""
