@@ -72,6 +72,14 @@ class Trial:
         """Whether its data may be deleted."""
         return self.is_over and self.left <= -DATA_HOURS
 
+    @property
+    def is_convertible(self) -> bool:
+        return (self.is_running or self.is_over) and not self.is_gone
+
+    @property
+    def is_wished(self) -> bool:
+        return self.wished_ago is not None and self.wished_ago < WISH_HOURS
+
     def status_of(self, key: TrialKey) -> int:
         """What a call with this key gets."""
         if key.status == "converted":
@@ -85,7 +93,7 @@ class Trial:
     def convert(self) -> str:
         if self.status == "converted":
             return OK
-        if self.status == "cancelled" or self.is_gone:
+        if not self.is_convertible:
             return REFUSED
         if not self.owner.has_plan:
             return "plan_needed"
@@ -138,7 +146,7 @@ class Trial:
     def wish(self) -> str:
         if self.owner.has_plan:
             return self.convert()
-        if self.is_gone or not (self.is_running or self.is_over):
+        if not self.is_convertible:
             return REFUSED
         self.wished_ago = 0
         return OK
@@ -169,14 +177,18 @@ class TrialModel:
         outcome: str = getattr(trial, name)()
         return outcome
 
-    def pay(self, customer: Customer, tier: str) -> None:
-        """What was wished is done when a plan begins."""
+    def pay(self, customer: Customer, tier: str) -> int:
+        """What was wished is done when a plan begins: how many trials are converted by that."""
         is_new = not customer.has_plan
         customer.tier, customer.is_blocked = tier, False
-        for trial in self.trials:
-            wished = trial.wished_ago is not None and trial.wished_ago < WISH_HOURS
-            if is_new and wished and trial.owner is customer:
-                trial.convert()
+        wished = [
+            trial
+            for trial in self.trials
+            if is_new and trial.owner is customer and trial.is_wished and trial.is_convertible
+        ]
+        for trial in wished:
+            trial.convert()
+        return len(wished)
 
     def pass_time(self, hours: int) -> None:
         for trial in self.trials:
