@@ -58,8 +58,9 @@ async def convert_trial(session: AsyncSession, user_id: str, slug: str) -> Conve
     """Let the trial's active keys be live keys of the account's plan; the trial is converted.
 
     Their secrets stay, and they change from one kind to the other at the one moment of the
-    commit, so a program that calls throughout is refused nothing. All of them go, also beyond
-    the number of keys that the plan gives; another is made only when there is room, as ever.
+    commit, so a program that calls throughout is refused nothing. From then on it has what the
+    plan gives, whichever tier the trial was of. All keys go, also beyond the number that the plan
+    gives; another is made only when there is room, as ever.
     The workspace and its keys' rows stay where they are, for the trial's calls are theirs, and
     are kept as long as the plan keeps its own.
 

@@ -77,7 +77,7 @@ async def test_revoked_keys_stay_revoked(unit_of_work: Any) -> None:
     trial = await make_trial(keys=1)
     async with unit_of_work() as session:
         workspace = await session.get_one(TrialWorkspace, trial.id)
-        await make_trial_key(session, workspace, status="revoked", revoked_at=utc_now())
+        await make_trial_key(session, workspace, status="revoked")
         await make_trial_key(session, workspace, revoked_at=utc_now())
     assert (await trial.convert()).keys == 1
     assert len(await live_keys(trial.user_id)) == 1
