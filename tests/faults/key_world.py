@@ -65,12 +65,13 @@ class World:
         return self.run(self._change(work, quietly))
 
     def execute(self, statement: str, *params: Any, quietly: bool = False) -> None:
-        """The same for one statement."""
+        """The same for one statement. `params` in its order, or one mapping of their names."""
+        given = params[0] if params and isinstance(params[0], dict) else params
 
         async def work(session: AsyncSession) -> None:
             connection = await (await session.connection()).get_raw_connection()
             assert connection.driver_connection is not None
-            await connection.driver_connection.execute(statement, params)
+            await connection.driver_connection.execute(statement, given)
 
         self.change(work, quietly=quietly)
 

@@ -1,73 +1,45 @@
 """Drives trials, and their model beside them, through whatever hypothesis thinks of."""
 
-from collections.abc import Awaitable, Callable
 from copy import deepcopy
-from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.billing.apply import PLAN_STARTED_TASK, write
 from app.billing.facts import Facts
-from app.core.clock import utc_now
 from app.core.crypto import sha256_hex
 from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
-from app.flows.trial_conversion import buy_and_convert, convert_trial
+from app.flows.trial_conversion import buy_and_convert
 from app.jobs.accounts import plan_started
 from app.keys import service as live_keys
 from app.keys.service import NewKey
 from app.models import BillingAccount, Subscription, TrialWorkspace
-from app.trials import keys as trial_keys
-from app.trials.extend import extend_trial
-from app.trials.service import cancel_trial, start_trial
-from tests.billing.facts import subscription
+from app.trials.endings import follow_ends
+from app.trials.service import start_trial
 from tests.factories import make_user
 from tests.faults.key_world import World
-from tests.faults.trial_model import EXTENSION_DAYS, OK, Customer, Trial, TrialKey, TrialModel
+from tests.faults.trial_acts import (
+    ACTS,
+    CALLS,
+    END_NOW,
+    JOBS,
+    LIVE,
+    LIVE_ID,
+    PASS,
+    TRIALS,
+    bought,
+    outcome_of,
+)
+from tests.faults.trial_model import OK, Customer, TrialKey, TrialModel
 from tests.metering.client import Reply
 
 TIERS = st.sampled_from(["standard", "enterprise"])
 WHO, WHICH = st.integers(0, 1), st.integers(0, 99)
 QUIETLY = st.booleans()
-
-
-async def _convert(session: AsyncSession, trial: Trial) -> object:
-    return await convert_trial(session, trial.owner.id, trial.slug)
-
-
-async def _cancel(session: AsyncSession, trial: Trial) -> None:
-    await cancel_trial(session, trial.owner.id, trial.slug, confirm=trial.name)
-
-
-async def _make_key(session: AsyncSession, trial: Trial) -> NewKey:
-    return await trial_keys.create_key(session, trial.owner.id, trial.slug, label="Test")
-
-
-async def _revoke_key(session: AsyncSession, trial: Trial) -> None:
-    key_id = trial.keys[0].id if trial.keys else "none"
-    await trial_keys.revoke_key(session, trial.owner.id, trial.slug, key_id)
-
-
-async def _extend(session: AsyncSession, trial: Trial) -> None:
-    await extend_trial(session, trial.slug, days=EXTENSION_DAYS, reason="Test")
-
-
-ACTS: dict[str, Callable[[AsyncSession, Trial], Awaitable[Any]]] = {
-    "convert": _convert,
-    "cancel": _cancel,
-    "make_key": _make_key,
-    "revoke_key": _revoke_key,
-    "extend": _extend,
-}
 NAMES = st.sampled_from(list(ACTS))
 HOURS = st.sampled_from([1, 30, 100, 8 * 24, 31 * 24, 366 * 24])
 
@@ -85,6 +57,7 @@ class TrialMachine(RuleBasedStateMachine):
         self.calls: dict[str, tuple[str, bool]] = {}
         """By id: the trial's key, and whether it was answered as a live one."""
         self.last_job = 0
+        self._statuses: dict[str, set[int]] = {}
 
     @initialize(
         has_plan=st.booleans(),
@@ -149,7 +122,7 @@ class TrialMachine(RuleBasedStateMachine):
         """Two acts on one trial: they end as if one had been before the other."""
         number = which % len(self.model.trials)
         ends = self.world.at_once(*(self._unit(one, number) for one in (name, other)))
-        outcomes = [_outcome_of(end) for end in ends]
+        outcomes = [outcome_of(end) for end in ends]
         for order in ((0, 1), (1, 0)):
             model = deepcopy(self.model)
             expected = {at: model.act((name, other)[at], number) for at in order}
@@ -166,12 +139,13 @@ class TrialMachine(RuleBasedStateMachine):
     def convert_under_calls(self, which: int) -> None:
         """What works before and after works all the time."""
         number = which % len(self.model.trials)
-        keys = self.model.trials[number].keys
-        before = [self._expected(number, key) for key in keys]
+        trial = self.model.trials[number]
+        keys = trial.keys
+        before = [trial.status_of(key) for key in keys]
         calling = [self._call_often(key) for key in keys for _ in range(2)]
         end, *_ = self.world.at_once(self._unit("convert", number), *calling)
-        assert _outcome_of(end) == self.model.act("convert", number)
-        after = [self._expected(number, key) for key in self.model.trials[number].keys]
+        assert outcome_of(end) == self.model.act("convert", number)
+        after = [trial.status_of(key) for key in keys]
         for key, *allowed in zip(keys, before, after, strict=True):
             assert self._statuses.pop(key.id, set()) <= set(allowed)
             self.world.seen[f"{allowed[0]} → {allowed[1]} under calls"] += 1
@@ -184,7 +158,7 @@ class TrialMachine(RuleBasedStateMachine):
         converted = [key for key in trial.keys if key.status == "converted"]
         if converted:
             key = converted[at % len(converted)]
-            [[live_id]] = self.world.look(_LIVE_ID, sha256_hex(key.secret))
+            [[live_id]] = self.world.look(LIVE_ID, sha256_hex(key.secret))
             self.world.change(lambda s: live_keys.revoke_key(s, trial.owner.id, live_id))
             key.is_revoked_since = True
             self._probe(number)
@@ -201,14 +175,14 @@ class TrialMachine(RuleBasedStateMachine):
             asked = buy_and_convert(trial.owner.id, trial.slug, "standard", "month")
             [end] = self.world.at_once(asked)
         outcome = trial.wish()
-        assert _outcome_of(end) == outcome
+        assert outcome_of(end) == outcome
         self.world.seen[f"wish {outcome}"] += 1
         self._probe(number)
 
     @rule(who=WHO, tier=TIERS)
     def pay(self, who: int, tier: str) -> None:
         customer = self.model.customers[who]
-        self._apply(customer, Facts(_bought(customer, tier)))
+        self._apply(customer, Facts(bought(customer, tier)))
         for _ in range(self.model.pay(customer, tier)):
             self.world.seen["wish fulfilled"] += 1
         self._probe_all(customer)
@@ -220,16 +194,15 @@ class TrialMachine(RuleBasedStateMachine):
             self._apply(customer, Facts(None))
             customer.tier, customer.is_blocked = "free", False
         elif customer.tier != "free":
-            self._apply(customer, Facts(_bought(customer, customer.tier, status="unpaid")))
+            self._apply(customer, Facts(bought(customer, customer.tier, status="unpaid")))
             customer.is_blocked = True
         self._probe_all(customer)
 
     @rule(hours=HOURS, quietly=QUIETLY)
     def let_time_pass(self, hours: int, quietly: bool) -> None:
         self.model.pass_time(hours)
-        ids = [trial.id for trial in self.model.trials]
-        for statement in _PASS:
-            self.world.execute(statement, hours, ids, quietly=quietly)
+        passed = {"hours": hours, "ids": [trial.id for trial in self.model.trials]}
+        self.world.execute(PASS, passed, quietly=quietly)
         self._probe_all()
 
     @rule(which=WHICH, quietly=QUIETLY)
@@ -238,19 +211,19 @@ class TrialMachine(RuleBasedStateMachine):
         trial = self.model.trials[number]
         if trial.is_running:
             trial.left = 0
-            self.world.execute(_END_NOW, trial.id, quietly=quietly)
+            self.world.execute(END_NOW, trial.id, quietly=quietly)
             self._probe(number)
 
     @rule(quietly=QUIETLY)
     def write_down_ends(self, quietly: bool) -> None:
-        self.world.execute(_WRITE_ENDS, quietly=quietly)
+        self.world.change(follow_ends, quietly=quietly)
         self.model.write_down_ends()
         self._probe_all()
 
     @invariant()
     def is_as_the_model_says(self) -> None:
         trials = self.model.trials
-        rows = self.world.look(_TRIALS, [trial.id for trial in trials])
+        rows = self.world.look(TRIALS, [trial.id for trial in trials])
         assert sorted(rows) == sorted(
             (trial.id, trial.status, trial.is_running, sorted(key.status for key in trial.keys))
             for trial in trials
@@ -260,11 +233,11 @@ class TrialMachine(RuleBasedStateMachine):
              "revoked" if key.is_revoked_since else trial.owner.tier, key.id)
             for trial in trials for key in trial.keys if key.status == "converted"
         ]  # fmt: skip
-        assert self.world.look(_LIVE, [one.id for one in self.model.customers]) == sorted(expected)
+        assert self.world.look(LIVE, [one.id for one in self.model.customers]) == sorted(expected)
 
     def teardown(self) -> None:
         ids = [key.id for trial in self.model.trials for key in trial.keys]
-        found = self.world.look(_CALLS, ids, ids)
+        found = self.world.look(CALLS, ids, ids)
         assert {row[0]: (row[1], row[2]) for row in found} == self.calls
         assert len(found) == len(self.calls)
 
@@ -297,7 +270,7 @@ class TrialMachine(RuleBasedStateMachine):
     def _apply(self, customer: Customer, facts: Facts) -> None:
         """As an event does; and the job that it queues, if so."""
         self.world.change(lambda session: write(session, customer.id, facts))
-        queued = self.world.look(_JOBS, PLAN_STARTED_TASK, customer.id, self.last_job)
+        queued = self.world.look(JOBS, PLAN_STARTED_TASK, customer.id, self.last_job)
         assert len(queued) <= 1
         for self.last_job, args in queued:
             self.world.at_once(plan_started(**args))
@@ -309,14 +282,12 @@ class TrialMachine(RuleBasedStateMachine):
 
     def _probe(self, number: int) -> None:
         """A call with each of its keys, at once after what changed it."""
-        for key in self.model.trials[number].keys:
+        trial = self.model.trials[number]
+        for key in trial.keys:
             reply = self.world.ask("POST", "/api/v1/screen", key=key.secret)
-            assert reply.status == self._expected(number, key), reply.body
+            assert reply.status == trial.status_of(key), reply.body
             self.world.seen[str(reply.status)] += 1
             self._note(key, reply)
-
-    def _expected(self, number: int, key: TrialKey) -> int:
-        return self.model.trials[number].status_of(key)
 
     async def _call_often(self, key: TrialKey) -> None:
         for _ in range(4):
@@ -327,67 +298,3 @@ class TrialMachine(RuleBasedStateMachine):
     def _note(self, key: TrialKey, reply: Reply) -> None:
         row = (key.id, "x-trial-ends" not in reply.headers)
         assert self.calls.setdefault(reply.request_id, row) == row
-
-    @property
-    def _statuses(self) -> dict[str, set[int]]:
-        return self.__dict__.setdefault("_seen_statuses", {})
-
-
-def _bought(customer: Customer, tier: str, **more: Any) -> Any:
-    now = utc_now()
-    return subscription(
-        id=f"sub_{customer.id}",
-        customer_id=f"cus_{customer.id}",
-        price_id=f"sandbox_price_{tier}_month",
-        period_start=now - timedelta(days=1),
-        period_end=now + timedelta(days=29),
-        **more,
-    )
-
-
-def _outcome_of(end: Any) -> str:
-    if isinstance(end, LatchkeyError):
-        return end.code
-    if isinstance(end, BaseException):
-        raise end
-    return OK
-
-
-_PASS = (
-    'UPDATE "TrialWorkspace" SET "expiresAt" = "expiresAt" - make_interval(hours => %s) '
-    "WHERE id = ANY (%s)",
-    'UPDATE latchkey."TrialDetail" SET "wishedAt" = "wishedAt" - make_interval(hours => %s) '
-    'WHERE "workspaceId" = ANY (%s)',
-    'UPDATE latchkey."TrialClaim" SET "takenAt" = "takenAt" - make_interval(hours => %s) '
-    "WHERE %s::text[] IS NOT NULL",
-)
-_END_NOW = 'UPDATE "TrialWorkspace" SET "expiresAt" = now() AT TIME ZONE \'UTC\' WHERE id = %s'
-_WRITE_ENDS = (
-    "UPDATE \"TrialWorkspace\" SET status = 'expired' "
-    "WHERE status = 'active' AND \"expiresAt\" <= now() AT TIME ZONE 'UTC'"
-)
-_LIVE_ID = 'SELECT id FROM "ApiKeyMetadata" WHERE "keyHash" = %s'
-_JOBS = """
-    SELECT id, args FROM latchkey.procrastinate_jobs
-    WHERE task_name = %s AND args ->> 'user_id' = %s AND id > %s
-"""
-_TRIALS = """
-    SELECT one.id, status, status = 'active' AND "expiresAt" > now() AT TIME ZONE 'UTC',
-        ARRAY(SELECT key.status FROM "TrialApiKey" AS key WHERE key."workspaceId" = one.id
-            ORDER BY key.status COLLATE "C")
-    FROM "TrialWorkspace" AS one WHERE one.id = ANY (%s)
-"""
-_LIVE = """
-    SELECT live."keyHash", live."userId", live.label,
-        CASE live.status WHEN 'active' THEN live.tier ELSE live.status END, detail."trialKeyId"
-    FROM "ApiKeyMetadata" AS live
-    LEFT JOIN latchkey."ApiKeyDetail" AS detail ON detail."keyId" = live.id
-    WHERE live."userId" = ANY (%s) ORDER BY live."keyHash" COLLATE "C"
-"""
-_CALLS = """
-    SELECT call.id, detail."trialKeyId", true
-    FROM "ApiCall" AS call JOIN latchkey."ApiKeyDetail" AS detail
-        ON detail."keyId" = call."apiKeyId" AND detail."trialKeyId" = ANY (%s)
-    UNION ALL
-    SELECT id, "apiKeyId", false FROM latchkey."TrialApiCall" WHERE "apiKeyId" = ANY (%s)
-"""

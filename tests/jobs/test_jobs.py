@@ -13,7 +13,7 @@ from sqlmodel import func, select, update
 
 from app.accounts import links
 from app.accounts.service import confirm_link
-from app.billing import event_store, notices
+from app.billing import apply, event_store, notices
 from app.core import outbox
 from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
@@ -227,6 +227,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         event_store.APPLY_TASK,
         notices.NOTICE_TASK,
         billing.RECONCILE_TASK,
+        apply.PLAN_STARTED_TASK,
         trials.DELETE_TASK,
         trial_notices.NOTICE_TASK,
     }
