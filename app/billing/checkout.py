@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from app.billing.apply import sync
 from app.billing.customers import ensure_customer
 from app.billing.errors import AlreadySubscribed
 from app.billing.facts import live_ones
 from app.billing.lease import Lease, leased
 from app.billing.prices import PlanPrice, get_price
-from app.billing.repository import find_subscription, get_account
+from app.billing.repository import find_account, find_subscription
 from app.core.clock import utc_now
 from app.core.database import unit_of_work
 from app.core.errors import NotFound
@@ -82,6 +84,20 @@ async def is_checkout_settled(user_id: str, checkout_session_id: str) -> Checkou
     return _outcome(row.status)
 
 
+async def free_until(
+    session: AsyncSession, user_id: str, trial_ends_at: datetime
+) -> datetime | None:
+    """Until when a plan that the account buys now costs nothing; None when it costs at once.
+
+    What is left of a trial is Stripe's trial then: once for an account, from two days on.
+    """
+    if trial_ends_at - utc_now() < SHORTEST_TRIAL:
+        return None
+    account = await find_account(session, user_id)
+    is_given = account is not None and account.trial_given_at is not None
+    return None if is_given else trial_ends_at
+
+
 def _outcome(status: str | None) -> CheckoutOutcome:
     match status:
         case "active" | "trialing":
@@ -102,11 +118,10 @@ async def _own_checkout(customer_id: str, user_id: str, session_id: str) -> Stri
 
 
 async def _trial_end(user_id: str, wanted: datetime | None) -> datetime | None:
-    if wanted is None or wanted - utc_now() < SHORTEST_TRIAL:
+    if wanted is None:
         return None
     async with unit_of_work() as session:
-        account = await get_account(session, user_id)
-    return wanted if account.trial_given_at is None else None
+        return await free_until(session, user_id, wanted)
 
 
 async def _one_checkout(

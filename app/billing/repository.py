@@ -27,6 +27,12 @@ async def find_owner(session: AsyncSession, customer_id: str) -> str | None:
     return (await session.exec(statement)).one_or_none()
 
 
+async def find_account(session: AsyncSession, user_id: str) -> BillingAccount | None:
+    """The account's side row, there since it first asked Stripe for something."""
+    found = await session.exec(select(BillingAccount).where(BillingAccount.user_id == user_id))
+    return found.one_or_none()
+
+
 async def get_account(session: AsyncSession, user_id: str) -> BillingAccount:
     """The account's side row, which taking its lease has made."""
     return (

@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement, Dialect, cast, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import Interval, TypeDecorator, TypeEngine
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 class UtcTimestamp(TypeDecorator[datetime]):
@@ -44,6 +46,11 @@ DB_NOW: ColumnElement[datetime] = cast(func.timezone("UTC", func.now()), UtcTime
 Use it as a value and in conditions, also as `DB_NOW + timedelta(…)`. (To *select* such a sum,
 cast it to `UtcTimestamp()`, or it comes back without its zone.)
 """
+
+
+async def read_now(session: AsyncSession) -> datetime:
+    """`DB_NOW` in this transaction: for saying how much time is left. One statement."""
+    return (await session.exec(select(DB_NOW))).one()
 
 
 def utc_now() -> datetime:
