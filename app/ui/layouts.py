@@ -10,6 +10,7 @@ from app.ui.components.plain import plain_link
 PORTAL_NAV = (
     ("Overview", "/overview/", "layout-dashboard"),
     ("Keys", "/keys/", "key-round"),
+    ("Trials", "/trials/", "flask-conical"),
     ("Logs", "/logs/", "scroll-text"),
     ("Billing", "/billing/", "credit-card"),
 )
@@ -41,11 +42,13 @@ def portal_layout(
     active: str,
     email: Text,
     action: rx.Component | None = None,
+    parent: tuple[str, str] | None = None,
 ) -> rx.Component:
     """Sidebar (a menu on small screens), then title, purpose and primary action, then content.
 
     `active` is the current page's address as in `PORTAL_NAV`; `email` is the signed-in
-    person's address; `purpose` says in one line what the page is for.
+    person's address; `purpose` says in one line what the page is for; `parent` is the page above
+    it, by name and address, where `active` is that one.
     """
     return rx.el.div(
         _skip_link(),
@@ -59,7 +62,7 @@ def portal_layout(
             aria_label="Sidebar",
             class_name="sidebar",
         ),
-        rx.el.main(_page_head(title, purpose, action), *children, id="main", tab_index=-1),
+        rx.el.main(_page_head(title, purpose, action, parent), *children, id="main", tab_index=-1),
         class_name="portal",
     )
 
@@ -160,9 +163,12 @@ def _topbar(active: str, email: Text) -> rx.Component:
     )
 
 
-def _page_head(title: Text, purpose: Text, action: rx.Component | None) -> rx.Component:
+def _page_head(
+    title: Text, purpose: Text, action: rx.Component | None, parent: tuple[str, str] | None
+) -> rx.Component:
+    above = [rx.el.a(parent[0], href=parent[1], class_name="crumb")] if parent else []
     return rx.el.div(
-        rx.el.div(rx.el.h1(title), rx.el.p(purpose)),
+        rx.el.div(*above, rx.el.h1(title), rx.el.p(purpose)),
         *([action] if action is not None else []),
         class_name="page-head",
     )

@@ -12,6 +12,7 @@ from app.core.assets import asset_url
 from app.core.settings import get_settings
 from app.ui.components.connection import connection_notice
 from app.ui.components.crash import crash_boundary
+from app.ui.components.kinds import Text
 
 PRODUCT = "Latchkey"
 """The name that stands in titles and in the header."""
@@ -35,12 +36,14 @@ def app_look() -> dict[str, Any]:
     }
 
 
-def page_look(route: str, *, title: str, description: str, public: bool = False) -> dict[str, Any]:
+def page_look(route: str, *, title: Text, description: str, public: bool = False) -> dict[str, Any]:
     """Keyword arguments for `app.add_page`: route, title, description, og: tags, canonical.
 
-    A page that is not `public` stays out of the sitemap and asks robots not to list it.
+    A page that is not `public` stays out of the sitemap and asks robots not to list it. One
+    whose route has a part in brackets has no address of its own to name.
     """
-    full_title = title if title.startswith(PRODUCT) else f"{title} · {PRODUCT}"
+    is_brand = isinstance(title, str) and title.startswith(PRODUCT)
+    full_title = title if is_brand else f"{title} · {PRODUCT}"
     origin = get_settings().public_url
     address = f"{origin}{route.rstrip('/')}/"
     meta: list[Any] = [
@@ -48,10 +51,11 @@ def page_look(route: str, *, title: str, description: str, public: bool = False)
         {"property": "og:description", "content": description},
         {"property": "og:type", "content": "website"},
         {"property": "og:site_name", "content": PRODUCT},
-        {"property": "og:url", "content": address},
         {"name": "twitter:card", "content": "summary_large_image"},
-        rx.el.link(rel="canonical", href=address),
     ]
+    if "[" not in route:
+        meta.append({"property": "og:url", "content": address})
+        meta.append(rx.el.link(rel="canonical", href=address))
     if not public:
         meta.append({"name": "robots", "content": "noindex"})
     return {

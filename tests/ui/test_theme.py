@@ -71,7 +71,12 @@ def test_nothing_in_the_stylesheets_is_loaded_from_elsewhere() -> None:
         for text in ("ink", "ink-soft", "ink-faint", "accent")
         for ground in ("bg", "bg-soft", "surface")
     ]
-    + [("ink", "bg-press"), ("ink-soft", "bg-press"), ("ink", "accent-soft")]
+    + [
+        ("ink", "bg-press"),
+        ("ink-soft", "bg-press"),
+        ("ink", "accent-soft"),
+        ("ink-soft", "accent-soft"),
+    ]
     + [(tone, f"{tone}-soft") for tone in ("ok", "warn", "bad", "accent")]
     + [(tone, ground) for tone in ("ok", "bad") for ground in ("surface", "bg-soft")]
     + [("accent-ink", "accent-fill"), ("accent-ink", "accent-fill-hover")]
@@ -85,6 +90,12 @@ def test_text_has_enough_contrast(mode: int, text: str, ground: str) -> None:
 @pytest.mark.parametrize("ground", ["bg", "surface"])
 def test_the_edge_of_a_field_can_be_seen(mode: int, ground: str) -> None:
     assert _contrast(_token("line-control", mode), _token(ground, mode)) >= 3
+
+
+def test_page_of_many_addresses_names_none_as_its_own() -> None:
+    meta = page_look("/trials/[slug]", title="Trial", description="One of many.")["meta"]
+    assert "[slug]" not in str(meta)
+    assert "/trials/" in str(page_look("/trials", title="Trials", description="All.")["meta"])
 
 
 def _css(name: str) -> str:

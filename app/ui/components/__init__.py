@@ -7,7 +7,13 @@ from app.ui.components.actions import button, form_button, link_button, menu, me
 from app.ui.components.code import Snippet, code_block, copy_button, key_line, mono, snippet_tabs
 from app.ui.components.dialog import dialog, dialog_actions, dialog_close
 from app.ui.components.feedback import banner, empty_state, notice, skeleton
-from app.ui.components.fields import field, hidden_field, select_field, textarea_field
+from app.ui.components.fields import (
+    choice_field,
+    field,
+    hidden_field,
+    select_field,
+    textarea_field,
+)
 from app.ui.components.leave import leave_for
 from app.ui.components.numbers import meter, metric_tile, metric_tiles
 from app.ui.components.plain import plain_form, plain_link
@@ -25,6 +31,7 @@ __all__ = [
     "call_badge",
     "checklist",
     "checklist_step",
+    "choice_field",
     "code_block",
     "copy_button",
     "day_time",

@@ -61,9 +61,52 @@ def select_field(
     return _labelled(name, label, control, error=error, hint=hint, optional=False, prefix=prefix)
 
 
+def choice_field(
+    name: str,
+    legend: str,
+    options: Sequence[tuple[str, Text, rx.Component | Text]],
+    *,
+    chosen: Text,
+    error: Text = "",
+    prefix: str = "field",
+) -> rx.Component:
+    """A choice of few `options` (value, title, what it gives), all of them in sight.
+
+    `chosen` is the value that it begins with, and begins anew with when that changes.
+    """
+    field_id = f"{prefix}-{name}"
+    return rx.el.fieldset(
+        rx.el.legend(legend, class_name="field-label"),
+        rx.el.div(
+            *[_choice(name, option, chosen) for option in options],
+            key=chosen,
+            class_name="choices",
+        ),
+        rx.el.p(error, id=f"{field_id}-error", class_name="field-error", aria_live="polite"),
+        class_name="field",
+        aria_describedby=f"{field_id}-error",
+    )
+
+
 def hidden_field(name: str, value: Text = "", **attributes: str) -> rx.Component:
     """A value that travels with the form unseen."""
     return rx.el.input(type="hidden", name=name, default_value=value, custom_attrs=dict(attributes))
+
+
+def _choice(name: str, option: tuple[str, Text, rx.Component | Text], chosen: Text) -> rx.Component:
+    value, title, words = option
+    return rx.el.label(
+        rx.el.input(
+            type="radio",
+            name=name,
+            value=value,
+            default_checked=chosen == value,
+            required=True,
+        ),
+        rx.el.strong(title),
+        rx.el.span(words, class_name="muted"),
+        class_name="choice",
+    )
 
 
 def _control(

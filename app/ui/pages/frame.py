@@ -3,15 +3,17 @@
 import reflex as rx
 
 from app.ui.components import button, link_button, notice
+from app.ui.components.kinds import Text
 from app.ui.layouts import portal_layout
 from app.ui.state import PortalState
 
 
 def portal_page(
-    title: str,
+    title: Text,
     *children: rx.Component,
-    purpose: str,
+    purpose: Text,
     active: str,
+    parent: tuple[str, str] | None = None,
     action: rx.Component | None = None,
     pay_action: rx.Component | None = None,
 ) -> rx.Component:
@@ -36,6 +38,7 @@ def portal_page(
             title=title,
             purpose=purpose,
             active=active,
+            parent=parent,
             email=PortalState.email,
             action=action,
         ),

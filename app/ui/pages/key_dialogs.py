@@ -37,13 +37,20 @@ shown_key = ClientStateVar.create("shownKey", default="")
 is_copied = ClientStateVar.create("isKeyCopied", default=False)
 
 
-def new_key_dialog() -> rx.Component:
-    """The key, once. It stays until it is copied or "Close anyway" is chosen."""
+def new_key_dialog(new_key: str = KeysState.new_key, forget: Any = None) -> rx.Component:
+    """The key, once. It stays until it is copied or "Close anyway" is chosen.
+
+    `new_key` is a state's var that is only ever sent, and `forget` that state's event.
+    """
     keep = rx.cond(
-        KeysState.new_key != "",
-        rx.el.span(key=KeysState.new_key, on_mount=shown_key.set_value(KeysState.new_key)),
+        new_key != "",
+        rx.el.span(key=new_key, on_mount=shown_key.set_value(new_key)),
     )
-    close: Any = [shown_key.set_value(""), is_copied.set_value(False), KeysState.forget_key]
+    close: Any = [
+        shown_key.set_value(""),
+        is_copied.set_value(False),
+        forget or KeysState.forget_key,
+    ]
     return rx.fragment(
         keep,
         dialog(

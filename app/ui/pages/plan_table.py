@@ -43,7 +43,7 @@ def plan_table(
         return rx.cond(is_unsold, rx.el.p(NOT_SOLD, class_name="muted"), action(tier, interval))
 
     return rx.el.div(
-        _interval_switch(is_yearly) if any(tier.yearly_usd_cents for tier in tiers) else "",
+        interval_switch(is_yearly) if any(tier.yearly_usd_cents for tier in tiers) else "",
         rx.el.table(
             rx.el.caption("Plans compared", class_name="sr-only"),
             rx.el.thead(rx.el.tr(rx.el.td(), *[_head(tier, sold) for tier in tiers])),
@@ -55,7 +55,7 @@ def plan_table(
     )
 
 
-def _interval_switch(is_yearly: bool | rx.Var[bool]) -> rx.Component:
+def interval_switch(is_yearly: bool | rx.Var[bool] = False) -> rx.Component:
     """Radio buttons, which begin anew with each change of `is_yearly`."""
     checked = {"month": ~is_yearly if isinstance(is_yearly, rx.Var) else not is_yearly}
     return rx.el.fieldset(
