@@ -11,6 +11,8 @@ from app.usage.quota import QuotaUse
 
 GRACE, BLOCKED, ENDING, FREE_ACCESS = "grace", "blocked", "ending", "free"
 TRIALING, CANCELED = "trialing", "canceled"
+TRIAL = "Trial"
+"""The badge of a plan whose first payment is still to come."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _with_status(view: PlanView, overview: BillingOverview) -> PlanView:
     if overview.access == FREE_ACCESS:
         return replace(view, note_before="No card needed. Choose a plan below for more units.")
     if overview.status == TRIALING:
-        view = replace(view, status="Trial", tone="accent")
+        view = replace(view, status=TRIAL, tone="accent")
         return _noted(view, "The first payment is due on ", overview.renews_at, ".")
     view = replace(view, status="Active", tone="ok")
     return _noted(view, "Renews on ", overview.renews_at, ".")

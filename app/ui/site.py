@@ -5,12 +5,17 @@ import reflex as rx
 from app.ui.pages.billing import billing_page
 from app.ui.pages.billing_state import BillingState
 from app.ui.pages.checkout_state import CheckoutState
+from app.ui.pages.conversion_state import ConversionState
 from app.ui.pages.keys import keys_page
 from app.ui.pages.keys_state import KeysState
 from app.ui.pages.logs import LogsState, logs_page
 from app.ui.pages.overview import OverviewState, overview_page
 from app.ui.pages.plan_state import PlanState
 from app.ui.pages.public import public_pages
+from app.ui.pages.trial import trial_page, trial_title
+from app.ui.pages.trial_state import TrialState
+from app.ui.pages.trials import trials_page
+from app.ui.pages.trials_state import TrialsState
 from app.ui.state import PortalState
 from app.ui.theme import page_look
 
@@ -21,13 +26,23 @@ def add_pages(app: rx.App) -> None:
         app.add_page(page, **look)
     app.add_page(
         overview_page,
-        on_load=[PortalState.load_user, KeysState.enter, OverviewState.load],
+        on_load=[PortalState.load_user, KeysState.enter, TrialsState.enter, OverviewState.load],
         **page_look("/overview", title="Overview", description="Your calls at a glance."),
     )
     app.add_page(
         keys_page,
         on_load=[PortalState.load_user, KeysState.enter],
         **page_look("/keys", title="Keys", description="Your API keys."),
+    )
+    app.add_page(
+        trials_page,
+        on_load=[PortalState.load_user, TrialsState.enter],
+        **page_look("/trials", title="Trials", description="Plans that you try."),
+    )
+    app.add_page(
+        trial_page,
+        on_load=[PortalState.load_user, TrialState.enter, ConversionState.enter],
+        **page_look("/trials/[slug]", title=trial_title(), description="A plan that you try."),
     )
     app.add_page(
         logs_page,

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import json
 import secrets
-from dataclasses import dataclass
 
 import psycopg
 import pytest
@@ -19,9 +18,9 @@ from app.ui.build import build_frontend
 from app.ui.guard import access_of
 from app.ui.state import UNEXPECTED
 from tests.conftest import TEMPLATE, new_database
-from tests.factories import make_call, make_key, make_session, make_user
 from tests.portal import running_portal
 from tests.sockets import HYDRATE, open_socket
+from tests.ui.customers import make_person
 
 assert app.app.app  # importing it registers every state class
 HANDLERS = RegistrationContext.get().event_handlers
@@ -29,6 +28,8 @@ STATE = "reflex___state____state.app___ui___state____portal_state"
 LOAD_KEYS = f"{STATE}.app___ui___pages___keys_state____keys_state.load"
 LOAD_LOGS = f"{STATE}.app___ui___pages___logs____logs_state.load"
 CREATE_KEY = f"{STATE}.app___ui___pages___keys_state____keys_state.create_key"
+TRIAL = f"{STATE}.app___ui___pages___trial_state____trial_state"
+LOAD_TRIAL, CREATE_TRIAL_KEY = f"{TRIAL}.enter", f"{TRIAL}.create_key"
 GARBAGE = [None, 7, -1, 1e308, True, [], ["x"], {}, {"a": {"b": 1}}, "", "\x00", "x" * 10_000]
 JOBS = "latchkey.procrastinate_jobs"
 TABLES = [*Record.metadata.tables, JOBS]
@@ -38,28 +39,6 @@ OF_THE_CLOCK = '"args": {"timestamp": '
 """In the jobs that the portal's own worker makes by the clock, whoever calls what."""
 SEES_LOG = "latchkey.UserDetail"
 """Where loading the log notes, for its owner, that it was seen."""
-
-
-@dataclass
-class Person:
-    """A customer, a key and a call of theirs, and the cookie of a live session."""
-
-    user_id: str
-    email: str
-    session_id: str
-    cookie: str
-    key_id: str
-    key_start: str
-    label: str
-    call_id: str
-
-    @property
-    def ids(self):
-        return (self.user_id, self.session_id, self.key_id, self.call_id)
-
-    @property
-    def secrets(self):
-        return (self.email, self.key_id, self.key_start, self.label, self.call_id)
 
 
 @pytest.fixture(scope="module")
@@ -82,18 +61,6 @@ async def people(portal):
     yield await make_person(), await make_person()
     await database.dispose()
     database.point_at(None)
-
-
-async def make_person() -> Person:
-    async with database.unit_of_work() as session:
-        user = await make_user(session, email=f"{secrets.token_hex(6)}@example.com")
-        label = f"label-{secrets.token_hex(6)}"
-        key, secret = await make_key(session, user, label=label, status="pending_verification")
-        call = await make_call(session, key)
-        row, token = await make_session(session, user)
-        start = secret[: len("lk_live_") + 4]
-        cookie = f"latchkey_session={token}"
-        return Person(user.id, user.email, row.id, cookie, key.id, start, label, call.id)
 
 
 def snapshot(url, *, of=None):
@@ -121,7 +88,13 @@ def arguments(name, victim, value=AIMED):
     """A payload for the handler that aims at the victim, or `value` for every argument."""
     parameters = list(inspect.signature(HANDLERS[name].handler.fn).parameters)[1:]
     aimed = {
-        "form": {"label": "stolen", "confirm": victim.label},
+        "form": {
+            "label": "stolen",
+            "confirm": victim.label,
+            "name": "Stolen",
+            "tier_id": "standard",
+            "interval": "month",
+        },
         "message": "hello",
         "is_open": True,
         "now": "",
@@ -141,9 +114,11 @@ def assert_reads_nothing_of(victim, heard):
 
 
 async def call_every_handler(socket, victim, value=AIMED):
-    for name in HANDLERS:
+    # on the page of the victim's trial, which those that begin a page take note of
+    path = victim.trial_path if value is AIMED else "/keys"
+    for name in sorted(HANDLERS, key=lambda name: not name.endswith(".enter")):
         sent = arguments(name, victim, value)
-        answer = await socket.call(name, sent)
+        answer = await socket.call(name, sent, path)
         # what the caller itself sent may come back to the caller
         yield name, answer.replace(json.dumps(victim.key_id), '""') if victim else answer
 
@@ -154,6 +129,8 @@ async def test_owner_reads_what_the_others_must_not(portal, people):
     async with open_socket(portal.url, client_token="t1", cookie=owner.cookie) as socket:
         keys = await socket.call(LOAD_KEYS)
         logs = await socket.call(LOAD_LOGS)
+        trial = await socket.call(LOAD_TRIAL, path=owner.trial_path)
+    assert owner.trial_key_start in trial
     assert owner.label in keys
     assert owner.key_start in keys
     assert owner.call_id in logs
@@ -267,13 +244,17 @@ async def test_undeclared_handler_does_nothing_even_for_its_owner(portal, people
     assert UNEXPECTED not in answer
 
 
-async def test_new_key_goes_to_its_maker_once_and_is_in_no_state(portal, people):
+@pytest.mark.parametrize(
+    ("create", "prefix"), [(CREATE_KEY, "lk_live_"), (CREATE_TRIAL_KEY, "lk_trial_")]
+)
+async def test_new_key_goes_to_its_maker_once_and_is_in_no_state(portal, people, create, prefix):
     owner, _ = people
     token = secrets.token_hex(8)
     async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:
-        answer = await socket.call(CREATE_KEY, {"form": {"label": "mine"}})
-        start = answer.index("lk_live_", answer.index("new_key_rx_state_"))
-        key = answer[start : start + len("lk_live_") + 38]
+        await socket.call(LOAD_TRIAL, path=owner.trial_path)
+        answer = await socket.call(create, {"form": {"label": "mine"}})
+        start = answer.index(prefix, answer.index("new_key_rx_state_"))
+        key = answer[start : start + len(prefix) + 38]
         assert "new_key" in answer
         assert key not in await socket.call(HYDRATE)
     async with open_socket(portal.url, client_token=token, cookie=owner.cookie) as socket:

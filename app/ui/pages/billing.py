@@ -10,6 +10,7 @@ from app.ui.components import (
     button,
     day_time,
     leave_for,
+    link_button,
     meter,
     notice,
     plain_link,
@@ -34,7 +35,10 @@ def billing_page() -> rx.Component:
         "Billing",
         _passing(PlanState.leaving_to != "", "Opening the payment page…"),
         _checkout_wait(),
-        notice(BillingState.message),
+        notice(
+            BillingState.message,
+            action=rx.cond(BillingState.has_new_keys, link_button("See your keys", "/keys/")),
+        ),
         rx.cond(
             BillingState.is_loaded,
             rx.el.div(_sandbox_mark(), _plan(), _plans(), invoices(), class_name="stack-l"),

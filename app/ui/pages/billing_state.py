@@ -10,12 +10,14 @@ from app.billing.invoices import InvoiceRow, list_invoices
 from app.billing.overview import BillingOverview, get_overview
 from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
+from app.flows.trial_conversion import Converted
 from app.ui.components.kinds import Tone
 from app.ui.figures import amount, day
 from app.ui.guard import signed_in
 from app.ui.pages.plan_choice import list_unsold
-from app.ui.plan_words import PlanView, payment_alert, plan_view
+from app.ui.plan_words import TRIAL, PlanView, payment_alert, plan_view
 from app.ui.state import PortalState
+from app.ui.trial_words import converted_words
 from app.usage.quota import get_quota_use
 
 OPEN = "open"
@@ -53,18 +55,19 @@ class BillingState(PortalState):
     plan: PlanView = PlanView()
     unsold: list[str] = []
     message: str = ""
+    has_new_keys: bool = False
     invoices: list[InvoiceView] = []
     has_invoices: bool = False
     open_invoice_url: str = ""
     invoices_problem: str = ""
-    _is_message_new: bool = False
+    # what the next page load says: a message, and whether there are new live keys
+    _left_message: tuple[str, bool] = ("", False)
 
     @signed_in
     async def enter(self) -> None:
         """Begin the page anew, with the message that another page load has left for it."""
-        if not self._is_message_new:
-            self.message = ""
-        self._is_message_new = False
+        self.message, self.has_new_keys = self._left_message
+        self._left_message = ("", False)
         self.unsold = list_unsold()
         await self._load()
 
@@ -108,14 +111,17 @@ class BillingState(PortalState):
         if alert != self.payment_alert:
             self.payment_alert = alert
 
-    async def _welcome(self) -> None:
-        """Say which plan was bought, also after the page load that follows."""
+    async def _welcome(self, converted: Sequence[Converted]) -> None:
+        """Have the page load that follows say what was bought and converted."""
         await self._load()
-        self.message, self._is_message_new = f"Paid. You are on {self.plan.name} now.", True
+        # the rest of a trial goes before the first payment
+        done = "Done" if self.plan.status == TRIAL else "Paid"
+        words = f"{done}. You are on {self.plan.name} now. {converted_words(converted)}"
+        self._left_message = words.strip(), any(one.keys for one in converted)
 
     async def _tell(self, message: str) -> None:
         """Say what was done, beside the plan as it is now."""
-        self.message = message
+        self.message, self.has_new_keys = message, False
         await self._load()
 
 

@@ -5,6 +5,7 @@ from reflex_base.event import EventSpec
 
 from app.billing.checkout import CheckoutOutcome, is_checkout_settled
 from app.core.errors import LatchkeyError, NotFound
+from app.flows.trial_conversion import convert_wished
 from app.ui.guard import signed_in
 from app.ui.pages.billing_state import BillingState
 from app.ui.state import PortalState
@@ -86,9 +87,11 @@ class CheckoutState(PortalState):
         if outcome is not CheckoutOutcome.ACTIVE:
             await self._stop(FAILED[outcome])
             return None
+        # the event may be here first, and then its job has converted them
+        converted = await convert_wished(self._require_user().user_id)
         async with self:
             self.is_waiting, self._checkout_id = False, ""
-            await (await self.get_state(BillingState))._welcome()
+            await (await self.get_state(BillingState))._welcome(converted)
         # the address no longer names the checkout, so that a reload does not tell of it again
         return rx.redirect("/billing/", replace=True)
 

@@ -86,10 +86,11 @@ def _no_keys() -> rx.Component:
 
 
 def _status(key: Any) -> rx.Component:
-    """Whether the key works, and whether others may know it."""
+    """Whether the key works, whether others may know it, and where it came from."""
     return rx.el.span(
         key_badge(key.status),
         rx.cond(key.is_leaked, badge("Leaked", "bad")),
+        rx.cond(key.was_trial, badge("From a trial")),
         class_name="row",
     )
 

@@ -13,6 +13,7 @@ from app.ui.guard import signed_in
 from app.ui.state import PortalState, iso
 from app.usage import calls
 
+TRIAL_START = "lk_trial_"
 CREATE_FIELDS = ("label", "lifetime", "allowed_ips")
 
 
@@ -20,7 +21,8 @@ CREATE_FIELDS = ("label", "lifetime", "allowed_ips")
 class KeyRow:
     """A key as the table shows it. Times are ISO 8601, or "" for never.
 
-    `is_leaked`: it was in a URL, still works, and has not been replaced.
+    `is_leaked`: it was in a URL, still works, and has not been replaced. `was_trial`: a trial
+    was converted with it.
     """
 
     id: str
@@ -33,6 +35,7 @@ class KeyRow:
     grace_ends_at: str
     is_leaked: bool
     can_rotate: bool
+    was_trial: bool
 
 
 class KeysState(PortalState):
@@ -210,6 +213,7 @@ def _row(key: service.KeySummary) -> KeyRow:
         grace_ends_at=iso(key.grace_ends_at),
         is_leaked=_is_leaked(key),
         can_rotate=_can_rotate(key),
+        was_trial=(key.start or "").startswith(TRIAL_START),
     )
 
 

@@ -18,6 +18,7 @@ from app.ui.guard import signed_in
 from app.ui.pages.frame import portal_page
 from app.ui.pages.key_dialogs import create_dialog, new_key_dialog
 from app.ui.pages.keys_state import KeysState
+from app.ui.pages.running_trials import running_trials
 from app.ui.pages.snippets import screen_snippets
 from app.ui.state import PortalState
 from app.usage import calls, onboarding
@@ -69,6 +70,7 @@ def overview_page() -> rx.Component:
             OverviewState.is_loaded,
             rx.el.div(
                 rx.cond(OverviewState.is_onboarded, rx.fragment(), _steps()),
+                running_trials(),
                 _figures(),
                 class_name="stack-l",
             ),
@@ -100,7 +102,13 @@ def _steps() -> rx.Component:
 
 def _create_button() -> rx.Component:
     create = button("Create key", on_click=KeysState.open_create, variant="primary", icon="plus")
-    return rx.el.div(create, class_name="row")
+    trial = rx.el.p(
+        "Or ",
+        rx.el.a("start a trial", href="/trials/"),
+        " of a paid plan, which has keys of its own.",
+        class_name="muted",
+    )
+    return rx.el.div(create, trial, class_name="row")
 
 
 def _first_call() -> rx.Component:

@@ -19,7 +19,7 @@ TITLE = "Pricing"
 DESCRIPTION = (
     "What each plan gives: units a month, requests a second, keys, and how long the log is kept."
 )
-BILLING = "/billing/"
+BILLING, TRIALS = "/billing/", "/trials/"
 
 
 class PricingState(rx.State):
@@ -72,6 +72,11 @@ def plan_address(tier: Tier, interval: Interval) -> str:
     return f"{BILLING}?{urlencode({'plan': tier.id, 'interval': interval})}"
 
 
+def trial_address(tier: Tier) -> str:
+    """Where a customer goes to try this plan."""
+    return f"{TRIALS}?{urlencode({'tier': tier.id})}"
+
+
 def _action(tier: Tier, interval: Interval) -> rx.Component:
     """Prerendered for strangers; a customer's socket puts the other in its place."""
     return rx.cond(
@@ -82,16 +87,32 @@ def _action(tier: Tier, interval: Interval) -> rx.Component:
 def _stranger_action(tier: Tier, interval: Interval) -> rx.Component:
     if tier.id == FREE:
         return link_button("Sign up", "/sign-up/", variant="primary", aria_label="Sign up for Free")
-    wish = urlencode({"next": plan_address(tier, interval)})
-    return _choose(tier, f"/sign-up/?{wish}")
+    return _paid_actions(
+        tier, _sign_up_for(plan_address(tier, interval)), _sign_up_for(trial_address(tier))
+    )
+
+
+def _sign_up_for(address: str) -> str:
+    return f"/sign-up/?{urlencode({'next': address})}"
 
 
 def _customer_action(tier: Tier, interval: Interval) -> rx.Component:
     is_theirs = PricingState.tier == tier.id
     if tier.id != FREE:
         is_theirs &= PricingState.interval == interval
-    yours = link_button("Your plan", BILLING)
-    return rx.cond(is_theirs, yours, _choose(tier, plan_address(tier, interval)))
+    choice = _choose(tier, plan_address(tier, interval))
+    if tier.id != FREE:
+        choice = _paid_actions(tier, plan_address(tier, interval), trial_address(tier))
+    return rx.cond(is_theirs, link_button("Your plan", BILLING), choice)
+
+
+def _paid_actions(tier: Tier, plan: str, trial: str) -> rx.Component:
+    """The plan, or a trial of it first."""
+    return rx.el.div(
+        _choose(tier, plan),
+        rx.el.a("Start a trial", href=trial, aria_label=f"Start a trial of {tier.name}"),
+        class_name="plan-ways",
+    )
 
 
 def _choose(tier: Tier, address: str) -> rx.Component:
@@ -103,10 +124,11 @@ def _trial_terms(plans: Plans) -> rx.Component:
     return rx.el.div(
         rx.el.h2("Trials"),
         rx.el.p(
-            f"Trials are not open yet. One will last {terms.days} days and have "
-            f"{count(terms.units)} units. No card will be asked for. When it ends, its keys stop "
-            f"and you can still read its log; {terms.data_days} days later its data is deleted, "
-            "unless you have moved to a plan.",
+            f"A trial lasts {terms.days} days and has {count(terms.units)} units, with the limits "
+            "of the plan that you try. No card is asked for. Convert it to the plan and the same "
+            "keys go on without an outage. Otherwise its keys stop when it ends, you can still "
+            f"read its log, and {terms.data_days} days later its data is deleted. There is one "
+            "trial of each plan in twelve months.",
             class_name="muted",
         ),
         class_name="stack-s section-head",

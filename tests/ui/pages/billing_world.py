@@ -108,6 +108,10 @@ class BillingPage:
         monkeypatch.setattr(
             f"{pages}.checkout_state.is_checkout_settled", self._service("is_checkout_settled")
         )
+        self.answers["convert_wished"] = []
+        monkeypatch.setattr(
+            f"{pages}.checkout_state.convert_wished", self._service("convert_wished")
+        )
         for name in (
             "start_checkout",
             "preview_change",

@@ -4,6 +4,7 @@ import pytest
 
 from app.billing.checkout import CheckoutOutcome
 from app.core.errors import LatchkeyError, NotFound
+from app.flows.trial_conversion import Converted
 from app.ui.pages.checkout_state import FAILED, MOST_POLLS, SLOW, UNKNOWN, CheckoutState
 from tests.conftest import UnitOfWork
 from tests.factories import make_user
@@ -29,7 +30,7 @@ async def test_page_waits_and_gives_no_plan_before_stripe_has_spoken(page: Billi
     assert page.calls == [("is_checkout_settled", page.user.id, "cs_1")]
 
 
-async def test_page_says_so_once_it_is_paid_also_after_the_address_is_cleaned(
+async def test_page_says_so_once_it_is_paid_and_the_address_is_cleaned(
     page: BillingPage,
 ) -> None:
     page.answers["is_checkout_settled"] = CheckoutOutcome.ACTIVE
@@ -38,11 +39,28 @@ async def test_page_says_so_once_it_is_paid_also_after_the_address_is_cleaned(
     assert cleaned is not None
     assert not (await page.checkout()).is_waiting
     billing = await page.billing()
-    assert (billing.plan.tier, billing.message) == ("standard", "Paid. You are on Standard now.")
+    assert billing.plan.tier == "standard"
     await page.open("/billing/")
     assert billing.message == "Paid. You are on Standard now."
     await page.open("/billing/")
     assert billing.message == ""
+
+
+async def test_page_says_which_trials_the_plan_has_taken_over(page: BillingPage) -> None:
+    page.answers["is_checkout_settled"] = CheckoutOutcome.ACTIVE
+    page.answers["convert_wished"] = [Converted("acme", "Acme", 2, "standard")]
+    page.overview = make_overview(tier="standard", status="trialing")
+    await page.call(CheckoutState.check)
+    assert page.calls[1:] == [("convert_wished", page.user.id)]
+    await page.open("/billing/")
+    billing = await page.billing()
+    assert billing.has_new_keys
+    assert billing.message == (
+        "Done. You are on Standard now. Your trial Acme is converted: its 2 keys are live now, "
+        "on Standard."
+    )
+    await page.open("/billing/")
+    assert (billing.message, billing.has_new_keys) == ("", False)
 
 
 @pytest.mark.parametrize("outcome", [CheckoutOutcome.FAILED, CheckoutOutcome.EXPIRED])

@@ -99,3 +99,14 @@ def test_strangers_who_choose_a_plan_come_back_to_it_after_signing_up() -> None:
         assert safe_next(wish) == wish
         assert f"/sign-up/?next={quote_plus(wish)}" in drawing
         assert f'"{wish}"' in drawing
+
+
+def test_strangers_who_try_a_plan_come_back_to_it_after_signing_up() -> None:
+    page = next(page for page, look in public_pages() if look["route"] == "/pricing")
+    drawing = drawn(page())
+    for tier in get_plans().tiers:
+        wish = f"/trials/?tier={tier.id}"
+        assert safe_next(wish) == wish
+        is_offered = tier.monthly_usd_cents > 0
+        assert (f"/sign-up/?next={quote_plus(wish)}" in drawing) is is_offered
+        assert (f'"{wish}"' in drawing) is is_offered
