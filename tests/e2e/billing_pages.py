@@ -44,7 +44,7 @@ def go_to_payment(page: Page) -> None:
 def pay(page: Page, card: str = WORKS) -> None:
     """On a page of the sandbox: with this test card."""
     page.get_by_label(card).check()
-    page.get_by_role("button", name=re.compile("^Pay ")).click()
+    page.get_by_role("button", name=re.compile("^(Pay |Start$)")).click()
 
 
 def buy(page: Page, portal: Portal, plan: str, card: str = WORKS) -> None:

@@ -10,7 +10,16 @@ from app.core import database
 from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.models import BillingAccount, CallNote, KeyLeak
-from tests.factories import make_call, make_key, make_session, make_subscription, make_user
+from tests.factories import (
+    make_call,
+    make_key,
+    make_session,
+    make_subscription,
+    make_trial_call,
+    make_trial_key,
+    make_user,
+    make_workspace,
+)
 
 
 def seed(url: str, make: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -45,8 +54,36 @@ async def with_one_key(session) -> str:
     return (await make_session(session, user))[1]
 
 
+async def with_trials(session) -> tuple[str, dict[str, str]]:
+    """A customer with a trial in every state; the token, and each trial's slug by its state."""
+    user = await make_user(session)
+    slugs = await make_trials(session, user)
+    return (await make_session(session, user))[1], slugs
+
+
+async def make_trials(session, user) -> dict[str, str]:
+    """A trial in every state, each with keys and calls; its slug by its state."""
+    now, longest = utc_now(), "Gesellschaft für ausserordentlich lange Namen und Söhne & Co"
+    states = {
+        "amber": {"name": longest, "expires_at": now + timedelta(days=2), "tier": "enterprise"},
+        "red": {"expires_at": now + timedelta(hours=2)},
+        "expired": {"status": "expired", "expires_at": now - timedelta(days=1)},
+        "converted": {"status": "converted", "converted_at": now},
+        "cancelled": {"status": "cancelled", "cancelled_at": now},
+    }
+    slugs = {"empty": (await make_workspace(session, user)).slug}
+    for state, values in states.items():
+        trial = await make_workspace(session, user, **values)
+        status = {"converted": "converted", "cancelled": "revoked"}.get(state, "active")
+        key, _ = await make_trial_key(session, trial, label="production", status=status)
+        await make_trial_key(session, trial, label="laptop", status="revoked")
+        await make_trial_call(session, key, units=4_500)
+        slugs[state] = trial.slug
+    return slugs
+
+
 async def regular(session) -> str:
-    """A customer with keys in every state (one leaked) and calls of every kind; the token."""
+    """A customer with keys and trials in every state and calls of every kind; the token."""
     user = await make_user(session, email=f"a.rather.long.address.{new_id()}@engines.example")
     key, _ = await make_key(session, user, label="production")
     await make_key(
@@ -61,6 +98,7 @@ async def regular(session) -> str:
         if status in {201, 429}:
             note = CallNote(call_id=call.id, times=40 if status > 400 else 1, aborted=status < 400)
             session.add(note)
+    await make_trials(session, user)
     return (await make_session(session, user))[1]
 
 

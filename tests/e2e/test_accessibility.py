@@ -9,11 +9,18 @@ from playwright.sync_api import expect
 from app.integrations.mail import list_stored
 from app.ui.layouts import PORTAL_NAV
 from app.ui.pages.public import public_pages
-from tests.conftest import TEMPLATE, new_database
 from tests.e2e.billing_pages import choose, expect_plan, go_to_payment, open_billing, pay
-from tests.e2e.people import newcomer, regular, seed, sign_in, unpaid, with_one_key
+from tests.e2e.people import (
+    newcomer,
+    regular,
+    seed,
+    sign_in,
+    unpaid,
+    with_one_key,
+    with_trials,
+)
+from tests.e2e.trial_pages import open_start, start_trial
 from tests.factories import make_sign_in_link
-from tests.portal import running_portal
 
 PUBLIC = [look["route"] for _, look in public_pages()]
 SIGNED_IN = [address for _, address, _ in PORTAL_NAV]
@@ -24,16 +31,6 @@ LOOKS = [
 ]
 MAIL_SECONDS = 20
 AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-@pytest.fixture(scope="module")
-def portal(postgres, tmp_path_factory):
-    with (
-        new_database(postgres, TEMPLATE) as url,
-        running_portal(tmp_path_factory.mktemp("portal"), DATABASE_URL=url) as running,
-    ):
-        running.database_url = url
-        yield running
 
 
 @pytest.fixture(
@@ -104,6 +101,52 @@ def test_dialogs_and_menus(page, portal):
     page.get_by_role("dialog").get_by_role("button", name="Create key").click()
     expect(page.get_by_role("dialog", name="Copy your key now")).to_be_visible()
     assert_clean(page, "the new key")
+
+
+def test_trial_pages(page, portal):
+    token, slugs = seed(portal.database_url, with_trials)
+    sign_in(page.context, portal.url, token)
+    for state in ("empty", "amber", "expired", "converted", "unknown"):
+        page.goto(f"{portal.url}/trials/{slugs.get(state, state)}/")
+        expect(page.get_by_role("heading", level=2).first).to_be_visible()
+        assert_clean(page, f"a trial: {state}")
+
+
+def test_dialogs_of_trials(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, newcomer))
+    open_start(page, portal, "standard")
+    start_trial(page, " ", "Enterprise")
+    expect(page.get_by_text("Give the trial a name")).to_be_visible()
+    assert_clean(page, "the start dialog with an error")
+    start_trial(page, "Acme", "Enterprise")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("dialog", name="Create a trial key")).to_be_visible()
+    assert_clean(page, "the create dialog of a trial")
+    page.get_by_role("dialog").get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("dialog", name="Copy your key now")).to_be_visible()
+    assert_clean(page, "the new key of a trial")
+    page.get_by_role("button", name="Close anyway").click()
+    page.get_by_role("button", name="Convert to a plan").click()
+    expect(page.get_by_role("dialog").get_by_text("$499 a month")).to_be_visible()
+    assert_clean(page, "the convert dialog without a plan")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Convert to a plan")).to_be_focused()
+    page.get_by_role("button", name="Cancel trial").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("Another")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel trial").click()
+    expect(page.get_by_text("Type the trial's name just as it is shown.")).to_be_visible()
+    assert_clean(page, "the cancel dialog with an error")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Actions for default").click()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog", name="Revoke default")).to_be_visible()
+    assert_clean(page, "the revoke dialog of a trial's key")
+    page.keyboard.press("Escape")
+    # one trial of a plan at a time
+    open_start(page, portal, "enterprise")
+    start_trial(page, "Again", "Enterprise")
+    expect(page.get_by_role("link", name="Buy Enterprise")).to_be_visible()
+    assert_clean(page, "the start dialog of a trial that runs")
 
 
 def test_billing_page_and_its_dialogs(page, portal):

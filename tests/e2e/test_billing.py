@@ -2,15 +2,12 @@
 
 import re
 import time
-from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from app.integrations.mail import list_stored
 from app.ui.figures import MINUS
-from tests.conftest import TEMPLATE, new_database
 from tests.e2e.billing_pages import (
     DECLINED,
     EVENT_MS,
@@ -24,21 +21,12 @@ from tests.e2e.billing_pages import (
     pay,
     plan_card,
 )
+from tests.e2e.calls import ask_usage, units_limit
 from tests.e2e.people import seed, sign_in, with_one_key
 from tests.factories import make_key, make_session, make_user
-from tests.portal import Portal, running_portal
+from tests.portal import Portal
 
 MAIL_SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-def portal(postgres, tmp_path_factory):
-    with (
-        new_database(postgres, TEMPLATE) as url,
-        running_portal(tmp_path_factory.mktemp("portal"), DATABASE_URL=url) as running,
-    ):
-        running.database_url = url
-        yield running
 
 
 @pytest.fixture
@@ -53,17 +41,6 @@ def customer(page: Page, portal: Portal) -> str:
     token, secret = seed(portal.database_url, make)
     sign_in(page.context, portal.url, token)
     return secret
-
-
-def ask_usage(portal: Portal, key: str) -> dict[str, Any]:
-    """What the API tells this key of its account, or why it refuses it."""
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.get(f"{portal.url}/api/v1/usage", headers=headers, timeout=10).json()
-
-
-def units_limit(portal: Portal, key: str) -> int:
-    """What the API lets this key have in a month."""
-    return ask_usage(portal, key)["units_limit"]
 
 
 def sign_up_from(page: Page, portal: Portal, address: str) -> None:
