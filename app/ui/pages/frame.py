@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from app.ui.components import button, link_button, notice
+from app.ui.components import banner, button, hidden_field, link_button, notice, plain_form
 from app.ui.layouts import portal_layout
 from app.ui.state import PortalState
 
@@ -32,6 +32,7 @@ def portal_page(
                 tone="warn",
                 action=pay_action or link_button("Go to Billing", "/billing/"),
             ),
+            rx.cond(PortalState.is_unverified, _verify_address()),
             *children,
             title=title,
             purpose=purpose,
@@ -40,4 +41,19 @@ def portal_page(
             action=action,
         ),
         rx.el.main(rx.el.h1(title, class_name="sr-only"), id="main", tab_index=-1),
+    )
+
+
+def _verify_address() -> rx.Component:
+    """Why keys are pending, and the way out: a link that is opened in this very browser."""
+    return banner(
+        "Your address is not verified yet, so keys that you make do not work. We mail you a link: "
+        "open it in this browser, while you are signed in.",
+        tone="warn",
+        action=plain_form(
+            hidden_field("email", PortalState.email),
+            hidden_field("next", "/keys/"),
+            button("Mail me the link", kind="submit"),
+            action="/auth/email",
+        ),
     )
