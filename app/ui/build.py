@@ -149,16 +149,21 @@ def _export(*, relock: bool) -> None:
 
 
 def _environment(*, relock: bool) -> Iterator[str]:
-    """What Reflex and npm must be told: our Node first, no nags, the user's own registry."""
-    binaries = Path(sys.executable).parent
-    yield f"PATH={os.pathsep.join([str(binaries), *os.get_exec_path()])}"
+    """What Reflex and npm must be told."""
     yield f"REFLEX_DIR={get_settings().var_dir / 'reflex'}"
     yield "REFLEX_USE_NPM=1"
     yield "REFLEX_TELEMETRY_ENABLED=false"
     yield "REFLEX_CHECK_LATEST_VERSION=false"
-    yield "NO_UPDATE_NOTIFIER=1"
     if relock:
         yield "npm_config_omit_lockfile_registry_resolved=true"
+    yield from npm_environment()
+
+
+def npm_environment() -> Iterator[str]:
+    """What npm must be told, each as NAME=value: our Node first, no nags, the user's registry."""
+    binaries = Path(sys.executable).parent
+    yield f"PATH={os.pathsep.join([str(binaries), *os.get_exec_path()])}"
+    yield "NO_UPDATE_NOTIFIER=1"
     machine_wide = _npm_config(shutil.which("npm"), "globalconfig")
     if machine_wide:
         yield f"npm_config_globalconfig={machine_wide}"

@@ -1,4 +1,4 @@
-"""Whether the sign-in providers can be asked, for the doctor. Each raises with the fault in words."""
+"""Whether the sign-in providers can be asked, for the doctor; raises with the fault in words."""
 
 from app.core.settings import Settings
 from app.integrations.oauth import callback_url

@@ -33,14 +33,25 @@ class Fetched:
 
 
 class Fetcher:
-    """Asks for JSON; follows no redirect. Used by the event loop that made it."""
+    """Asks for JSON; follows no redirect. Used by the event loop that made it.
 
-    def __init__(self, *, seconds: float = ANSWER_SECONDS) -> None:
+    `seconds` and `transport` are others in tests only.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._seconds = seconds
         # sign-ins are rare: a connection kept for the next one would be closed by then
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
         self._client = httpx.AsyncClient(
-            timeout=seconds, limits=limits, headers={"Accept": "application/json"}
+            timeout=seconds,
+            limits=limits,
+            headers={"Accept": "application/json"},
+            transport=transport,
         )
 
     async def get(self, url: str, *, token: str | None = None) -> Fetched:
