@@ -19,7 +19,7 @@ class AttemptInvalid(LatchkeyError):
 
     status = 400
     code = "sign_in_attempt_invalid"
-    title = "This sign-in cannot be finished"
+    title = "This cannot be finished"
     default_detail = (
         "It was finished already, took longer than ten minutes, or began in another browser. "
         "Start again in this one."

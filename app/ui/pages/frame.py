@@ -46,14 +46,14 @@ def portal_page(
 
 def _verify_address() -> rx.Component:
     """Why keys are pending, and the way out: a link that is opened in this very browser."""
-    return banner(
+    words = (
         "Your address is not verified yet, so keys that you make do not work. We mail you a link: "
-        "open it in this browser, while you are signed in.",
-        tone="warn",
-        action=plain_form(
-            hidden_field("email", PortalState.email),
-            hidden_field("next", "/keys/"),
-            button("Mail me the link", kind="submit"),
-            action="/auth/email",
-        ),
+        "open it in this browser, while you are signed in."
     )
+    ask = plain_form(
+        hidden_field("email", PortalState.email),
+        hidden_field("next", "/keys/"),
+        button("Mail me the link", kind="submit"),
+        action="/auth/email",
+    )
+    return rx.el.div(banner(words, tone="warn", action=ask), class_name="notice")

@@ -12,7 +12,7 @@ from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
 from app.core.settings import get_settings
 from app.integrations.oauth import Offer, list_offers
-from app.ui.components import button, form_button, notice
+from app.ui.components import badge, button, form_button, notice
 from app.ui.guard import signed_in
 from app.ui.state import PortalState
 
@@ -71,9 +71,11 @@ def identities_section() -> rx.Component:
         IdentitiesState.rows,
         rx.el.section(
             rx.el.h2("Sign-in providers"),
-            notice(IdentitiesState.message),
-            notice(IdentitiesState.problem, tone="bad"),
-            rx.el.ul(rx.foreach(IdentitiesState.rows, _line), class_name="stack"),
+            rx.el.div(
+                notice(IdentitiesState.message),
+                notice(IdentitiesState.problem, tone="bad"),
+                rx.el.ul(rx.foreach(IdentitiesState.rows, _line), class_name="stack"),
+            ),
             class_name="card stack",
             aria_label="Sign-in providers",
         ),
@@ -82,16 +84,17 @@ def identities_section() -> rx.Component:
 
 def _line(row: Any) -> rx.Component:
     return rx.el.li(
-        rx.el.strong(row.label),
-        rx.match(
-            row.status,
-            (
-                CONNECTED,
-                button(
-                    "Disconnect",
-                    on_click=IdentitiesState.disconnect(row.id),
-                    aria_label="Disconnect " + row.label,
-                ),
+        rx.el.span(
+            rx.el.strong(row.label),
+            rx.cond(row.status == CONNECTED, badge("Connected", "ok")),
+            class_name="row",
+        ),
+        rx.cond(
+            row.status == CONNECTED,
+            button(
+                "Disconnect",
+                on_click=IdentitiesState.disconnect(row.id),
+                aria_label="Disconnect " + row.label,
             ),
             form_button("Connect", "/auth/oauth/" + row.name + "/connect", variant="secondary"),
         ),
