@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from app.accounts.identities import (
     IdentityTaken,
@@ -71,12 +72,24 @@ async def test_two_tabs_cannot_take_both_of_the_last_two(unit_of_work: UnitOfWor
         owner = await make_user(session, email_verified=None)
         rows = [await make_identity(session, owner, provider=name) for name in ("a", "b")]
 
-    async def take(row_id: str) -> None:
+    async def take_second() -> None:
         async with unit_of_work() as session:
-            await disconnect(session, owner.id, row_id)
+            await disconnect(session, owner.id, rows[1].id)
 
-    results = await asyncio.gather(*(take(row.id) for row in rows), return_exceptions=True)
-    assert sorted(type(result) for result in results if result) == [LastWayIn]
+    async with unit_of_work() as session:
+        await disconnect(session, owner.id, rows[0].id)
+        second = asyncio.create_task(take_second())
+        while not (second.done() or await is_anyone_waiting(unit_of_work)):  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(0.01)
+    with pytest.raises(LastWayIn):
+        await second
+
+
+async def is_anyone_waiting(unit_of_work: UnitOfWork) -> bool:
+    """Whether a transaction waits for another's row."""
+    waiting = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    async with unit_of_work() as session:
+        return bool((await session.exec(waiting)).scalar_one())  # type: ignore[call-overload]
 
 
 async def test_identity_of_somebody_else_cannot_be_connected(unit_of_work: UnitOfWork) -> None:
