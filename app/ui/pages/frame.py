@@ -47,8 +47,8 @@ def portal_page(
 def _verify_address() -> rx.Component:
     """Why keys are pending, and the way out: a link that is opened in this very browser."""
     words = (
-        "Your address is not verified yet, so keys that you make do not work. We mail you a link: "
-        "open it in this browser, while you are signed in."
+        "Your address is not verified yet, so your keys do not work and no trial can start. We "
+        "mail you a link: open it in this browser, while you are signed in."
     )
     ask = plain_form(
         hidden_field("email", PortalState.email),
