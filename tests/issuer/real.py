@@ -90,7 +90,8 @@ def _install(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
         for name in LOCK_FILES:
             shutil.copy(HERE / name, unfinished)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=2"]
+        retries = ["--fetch-retries=2", "--fetch-retry-mintimeout=1000"]
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", *retries]
         done = subprocess.run(
             ["env", *npm_environment(), *command],
             cwd=unfinished,
