@@ -14,6 +14,7 @@ from app.billing.check import check_prices
 from app.billing.plans import load_plans
 from app.core import database, migrations, secret_key
 from app.core.settings import SHORTEST_SECRET_KEY, Settings
+from app.integrations.oauth.check import check_github, check_google, check_oidc
 from app.metering.build import build_meter
 from app.metering.upstream import trusted_authorities
 from app.screening.lists import load_watchlists
@@ -45,6 +46,9 @@ async def examine(settings: Settings) -> Sequence[Finding]:
         ("REDIS_URL", _check_redis, "Start that server, mend REDIS_URL, or leave it out."),
         ("SMTP_URL", _check_smtp, "Start that server, mend SMTP_URL, or leave it out."),
         ("API_UPSTREAM", _check_upstream, "Start that server, or mend API_UPSTREAM."),
+        ("OAUTH_GITHUB", check_github, ""),
+        ("OAUTH_GOOGLE", check_google, "See whether this machine reaches that address."),
+        ("OAUTH_OIDC", check_oidc, "Start that server, or mend OAUTH_OIDC_ISSUER."),
         ("Stripe", check_prices, "See STRIPE_SECRET_KEY and PLANS_FILE."),
     ]
     found = [

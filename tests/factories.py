@@ -10,6 +10,7 @@ from app.core.clock import utc_now
 from app.core.crypto import new_token, sha256_hex
 from app.keys.format import key_start, new_key
 from app.models import (
+    Account,
     ApiCall,
     ApiKeyDetail,
     ApiKeyMetadata,
@@ -39,6 +40,17 @@ async def make_user(session: AsyncSession, **overrides: Any) -> User:
         "email_verified": utc_now(),
     }
     return await _save(session, User(**{**values, **overrides}))
+
+
+async def make_identity(session: AsyncSession, user: User, **overrides: Any) -> Account:
+    """The user's identity at GitHub."""
+    values = {
+        "user_id": user.id,
+        "type": "oauth",
+        "provider": "github",
+        "provider_account_id": str(next(_numbers)),
+    }
+    return await _save(session, Account(**{**values, **overrides}))
 
 
 async def make_session(session: AsyncSession, user: User, **overrides: Any) -> tuple[Session, str]:

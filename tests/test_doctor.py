@@ -8,6 +8,9 @@ import pytest
 from app import doctor
 from app.core import secret_key
 from app.core.settings import Settings
+from tests.api.served import served
+from tests.issuer.fake import FakeIssuer
+from tests.issuer.real import issuer_settings
 from tests.metering.upstream import UpstreamServer
 
 
@@ -101,3 +104,34 @@ async def test_spoilt_secret_key_is_named_with_the_remedy(tmp_path: Path) -> Non
     found = await finding("SECRET_KEY", Settings(var_dir=tmp_path))
     assert not found.is_ok
     assert "Put back what it held" in found.words
+
+
+async def test_issuer_that_answers_is_well_and_the_callback_to_register_is_told() -> None:
+    fake = FakeIssuer()
+    async with served(fake) as url:
+        fake.serve_at(url)
+        found = await finding("OAUTH_OIDC", Settings(**issuer_settings(url)))
+        fake.serve_at(url, issuer=f"{url}/")
+        misnamed = await finding("OAUTH_OIDC", Settings(**issuer_settings(url)))
+        fake.answers.clear()
+        strange = await finding("OAUTH_OIDC", Settings(**issuer_settings(url)))
+    callback = "http://localhost:8000/auth/oauth/oidc/callback"
+    assert (found.is_ok, found.words) == (
+        True,
+        f"{url} answers; the callback address to register is {callback}",
+    )
+    assert not misnamed.is_ok
+    assert misnamed.words.endswith(
+        "names another issuer. Start that server, or mend OAUTH_OIDC_ISSUER."
+    )
+    assert not strange.is_ok
+    assert strange.words.startswith(f"{url} does not answer as an OpenID provider does. ")
+
+
+async def test_provider_that_is_not_set_has_no_button() -> None:
+    for subject in ("OAUTH_GITHUB", "OAUTH_GOOGLE", "OAUTH_OIDC"):
+        assert (await finding(subject, Settings())).words == "not set: no button"
+    github = Settings(oauth_github_client_id="id", oauth_github_client_secret="secret")
+    words = (await finding("OAUTH_GITHUB", github)).words
+    assert words.endswith("http://localhost:8000/auth/oauth/github/callback")
+    assert "secret" not in words

@@ -10,7 +10,13 @@ import pytest
 
 from app.core.settings import ROOT
 
-SOURCES = ["tests/__init__.py", "app/__init__.py", "app/core/__init__.py", "app/core/settings.py"]
+SOURCES = [
+    "tests/__init__.py",
+    "app/__init__.py",
+    "app/core/__init__.py",
+    "app/core/oauth_settings.py",
+    "app/core/settings.py",
+]
 INNER_TEST = """
 import os
 from app.core.settings import Settings

@@ -26,6 +26,7 @@ from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest
 from app.core.pages import PRIVATE_HEADERS
 from app.core.settings import Settings, get_settings
+from app.integrations.oauth import list_offers
 
 RESEND_AFTER_SECONDS = 30
 LONGEST_FIELD = 200
@@ -51,7 +52,7 @@ async def ask_for_link(
     except InvalidRequest as error:
         if not wants_page(request):
             raise
-        return _ask_again(email, next, error)
+        return _ask_again(email, next, error, settings)
     wish = links.LinkRequest(
         email=address,
         name=_clean(name),
@@ -103,6 +104,7 @@ async def confirm(
                 knowingly=other_browser == "1",
                 user_agent=request.headers.get("user-agent"),
                 ip_address=client_address(request, settings),
+                session_hash=sha256_hex(previous) if previous else None,
             )
             if previous:
                 await end_session(session, sha256_hex(previous))
@@ -125,10 +127,15 @@ async def sign_out(request: Request, settings: Config) -> Response:
     return answer
 
 
-def _ask_again(email: str, next_path: str, error: InvalidRequest) -> Response:
+def _ask_again(email: str, next_path: str, error: InvalidRequest, settings: Settings) -> Response:
     """The form as it was sent, with what is wrong beside its field."""
     return render_page(
-        "sign_in.html", status=422, email=email, error=error.detail, next=safe_next(next_path)
+        "sign_in.html",
+        status=422,
+        email=email,
+        error=error.detail,
+        next=safe_next(next_path),
+        offers=list_offers(settings),
     )
 
 

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from app.core import oauth_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's root, where `alembic.ini`, `plans.toml` and `assets/` lie."""
@@ -25,10 +27,10 @@ _PLAIN_URL = re.compile(r"[!-~]+")  # printable ASCII: nothing that must be enco
 SHORTEST_SECRET_KEY = 32
 """Characters; of a shorter one nobody can say that it was not guessed."""
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_NAMES = oauth_settings.LOOPBACK_NAMES
 
 
-class Settings(BaseSettings):
+class Settings(oauth_settings.OAuthSettings):
     """The operator's choices. A wrong one fails here, at start, by its name."""
 
     model_config = SettingsConfigDict(

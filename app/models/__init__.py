@@ -12,6 +12,7 @@ from app.models.endpoint_name import EndpointName
 from app.models.idempotency_record import IdempotencyRecord
 from app.models.key_last_use import KeyLastUse
 from app.models.key_leak import KeyLeak
+from app.models.oauth_state_use import OAuthStateUse
 from app.models.record import Record, insert_parents_first
 from app.models.session import Session
 from app.models.session_detail import SessionDetail
@@ -46,6 +47,7 @@ __all__ = [
     "IdempotencyRecord",
     "KeyLastUse",
     "KeyLeak",
+    "OAuthStateUse",
     "Record",
     "Session",
     "SessionDetail",
@@ -85,6 +87,7 @@ insert_parents_first(
         UsagePeriod,
         KeyLastUse,
         KeyLeak,
+        OAuthStateUse,
         Session,
         SessionDetail,
         SignInLink,

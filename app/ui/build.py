@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.settings import ROOT, Settings, get_settings
+from app.integrations.oauth import list_offers
 
 STAMP = Path(".web/build/inputs.sha256")
 """Inside what Reflex deletes before it builds: a build that was cut short has none."""
 
 INPUTS = ("app/ui", "app/app.py", "rxconfig.py", "assets", "reflex.lock", "requirements.txt")
 """Files and folders whose content goes into the pages. So do the modules of `app` that
-`app/ui` imports by name, the plans, and PUBLIC_URL.
+`app/ui` imports by name, the plans, PUBLIC_URL, and the names of the providers.
 """
 
 _MADE = {"__pycache__", "external"}  # by Python; by Reflex, under assets/
@@ -86,9 +87,11 @@ def serve_built_pages() -> None:
 def inputs_digest(root: Path, settings: Settings) -> str:
     """SHA-256 over the names and contents of everything that goes into the pages.
 
-    PUBLIC_URL is in their snippets and canonical addresses.
+    PUBLIC_URL is in their snippets and canonical addresses, providers in their buttons.
     """
     digest = hashlib.sha256(settings.public_url.encode())
+    for offer in list_offers(settings):
+        digest.update(f"{offer.name}\0{offer.label}\n".encode())
     for path in _input_files(root):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(root)}\0{content}\n".encode())
@@ -146,16 +149,21 @@ def _export(*, relock: bool) -> None:
 
 
 def _environment(*, relock: bool) -> Iterator[str]:
-    """What Reflex and npm must be told: our Node first, no nags, the user's own registry."""
-    binaries = Path(sys.executable).parent
-    yield f"PATH={os.pathsep.join([str(binaries), *os.get_exec_path()])}"
+    """What Reflex and npm must be told."""
     yield f"REFLEX_DIR={get_settings().var_dir / 'reflex'}"
     yield "REFLEX_USE_NPM=1"
     yield "REFLEX_TELEMETRY_ENABLED=false"
     yield "REFLEX_CHECK_LATEST_VERSION=false"
-    yield "NO_UPDATE_NOTIFIER=1"
     if relock:
         yield "npm_config_omit_lockfile_registry_resolved=true"
+    yield from npm_environment()
+
+
+def npm_environment() -> Iterator[str]:
+    """What npm must be told, each as NAME=value: our Node first, no nags, the user's registry."""
+    binaries = Path(sys.executable).parent
+    yield f"PATH={os.pathsep.join([str(binaries), *os.get_exec_path()])}"
+    yield "NO_UPDATE_NOTIFIER=1"
     machine_wide = _npm_config(shutil.which("npm"), "globalconfig")
     if machine_wide:
         yield f"npm_config_globalconfig={machine_wide}"

@@ -24,6 +24,7 @@ class PortalState(rx.State):
     """The parent of every signed-in page's state."""
 
     email: str = ""
+    is_unverified: bool = False
     failure: str = ""
     payment_alert: str = ""
 
@@ -36,7 +37,7 @@ class PortalState(rx.State):
     async def load_user(self) -> None:
         """Put the signed-in person's address into the layout, and what waits to be paid."""
         user = self._require_user()
-        self.email = user.email
+        self.email, self.is_unverified = user.email, not user.is_verified
         async with unit_of_work() as session:
             self.payment_alert = payment_alert(await get_overview(session, user.user_id))
 

@@ -1,6 +1,6 @@
 """Browsers that look at the mounted routes, on this test's database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from tests.api.browser import make_settings, opened
+from tests.api.browser import PUBLIC_URL, make_settings, opened
+from tests.issuer.real import running_issuer
 
 
 @pytest.fixture
@@ -31,3 +32,10 @@ async def open_browser(unit_of_work: Any, settings: Settings) -> AsyncIterator[A
 @pytest.fixture
 async def visitor(open_browser: Any) -> httpx.AsyncClient:
     return await open_browser()
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[str]:
+    """A real OpenID provider's address; it knows a portal at `PUBLIC_URL`."""
+    with running_issuer(f"{PUBLIC_URL}/auth/oauth/oidc/callback") as address:
+        yield address

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.api.pages import render_page
+from app.integrations.oauth import Offer
 
 MAIL = SimpleNamespace(
     id="m1",
@@ -27,7 +28,19 @@ PAGES: dict[str, dict[str, object]] = {
     "confirm_other_browser.html": {"action_url": "/auth/x", "email": "ada@example.com"},
     "link_invalid.html": {},
     "message.html": {"title": "Not found", "detail": "Check the address."},
-    "sign_in.html": {"email": "ada@", "error": "Check it.", "next": "/overview/"},
+    "sign_in.html": {
+        "email": "ada@",
+        "error": "Check it.",
+        "next": "/overview/",
+        "offers": [Offer("oidc", "Our <staff>", "oidc:x")],
+    },
+    "sign_in_failed.html": {
+        "title": "The sign-in did not go through",
+        "detail": "Start again.",
+        "back_url": "/sign-in/?next=%2Fkeys%2F",
+        "back_label": "Back to sign in",
+    },
+    "going_on.html": {"url": "https://provider.example/?a=1&b=2", "label": "Our <staff>"},
     "dev_mail.html": {"mails": [MAIL]},
 }
 

@@ -79,6 +79,12 @@ BAD = {
     "TRUSTED_PROXY_HOPS": ["-1", "all"],
     "LOG_LEVEL": ["loud"],
     "BILLING_SANDBOX": ["off", "yes"],
+    "OAUTH_GITHUB_CLIENT_ID": ["a b", "ü", "a\nb"],
+    "OAUTH_OIDC_CLIENT_SECRET": ["a b"],
+    "OAUTH_OIDC_ISSUER": ["login.example.com", "http://login.example.com", "https://", "https://h?",
+                          "https://h#x", "https://me@h", "https://h:port", "https://h:0",
+                          "https://h/a b"],
+    "OAUTH_OIDC_NAME": ["x" * 41, "a\nb"],
 }  # fmt: skip
 
 
@@ -239,3 +245,30 @@ def test_settings_cannot_be_changed(read):
 def test_half_of_a_stripe_is_refused_by_name(values: dict[str, str], name: str) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings(**values)
+
+
+OIDC = {
+    "OAUTH_OIDC_ISSUER": "https://login.example.com/",
+    "OAUTH_OIDC_CLIENT_ID": "id",
+    "OAUTH_OIDC_CLIENT_SECRET": "secret",
+}
+GITHUB = {"OAUTH_GITHUB_CLIENT_ID": "id", "OAUTH_GITHUB_CLIENT_SECRET": "secret"}
+GOOGLE = {"OAUTH_GOOGLE_CLIENT_ID": "id", "OAUTH_GOOGLE_CLIENT_SECRET": "secret"}
+
+
+@pytest.mark.parametrize("missing", [*OIDC, *GITHUB, *GOOGLE])
+def test_half_a_provider_stops_the_start_by_the_name_of_what_is_missing(read, missing):
+    provider = next(one for one in (OIDC, GITHUB, GOOGLE) if missing in one)
+    with pytest.raises(ValidationError, match=f"{missing} must be set with OAUTH_"):
+        read(**{name: value for name, value in provider.items() if name != missing})
+
+
+def test_whole_providers_are_taken_and_the_issuer_is_kept_to_the_letter(read):
+    settings = read(**OIDC, **GITHUB, **GOOGLE, OAUTH_OIDC_NAME="Our staff")
+    assert settings.oauth_oidc_issuer == "https://login.example.com/"
+    assert read(**{**OIDC, "OAUTH_OIDC_ISSUER": "http://127.0.0.1:9000"}).oauth_oidc_issuer
+
+
+def test_name_without_a_provider_is_noticed(read):
+    with pytest.raises(ValidationError, match="OAUTH_OIDC_ISSUER: set that"):
+        read(OAUTH_OIDC_NAME="Our staff")

@@ -21,7 +21,13 @@ from app.jobs import app as jobs_app
 from app.jobs import billing, housekeeping, mail, trials, usage
 from app.keys import leaks
 from app.metering import partitions
-from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
+from app.models import (
+    IdempotencyRecord,
+    OAuthStateUse,
+    Session,
+    SignInLink,
+    VerificationToken,
+)
 from app.trials import notices as trial_notices
 from tests.api.browser import make_settings
 from tests.e2e.mailbox import link_in, running_mailbox
@@ -341,6 +347,8 @@ async def test_what_ended_by_time_is_deleted(unit_of_work, use_settings, admin):
                     digest=digest, fingerprint=b"", call_id="x", expires_at=expires_at
                 )
             )
+        for state, used_at in (("old", long_ago), ("new", DB_NOW)):
+            session.add(OAuthStateUse(state_hash=state, used_at=used_at))
     admin.execute("DELETE FROM procrastinate_jobs")
     await run_task(unit_of_work, admin, "housekeeping:delete_stale")
     gone_and_left = (
@@ -348,6 +356,7 @@ async def test_what_ended_by_time_is_deleted(unit_of_work, use_settings, admin):
         (VerificationToken, 0),
         (Session, 1),
         (IdempotencyRecord, 1),
+        (OAuthStateUse, 1),
     )
     async with unit_of_work() as session:
         for model, left in gone_and_left:

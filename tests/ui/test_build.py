@@ -135,6 +135,14 @@ def test_every_public_address_has_pages_of_its_own(project: Path) -> None:
     assert len(digests) == 3
 
 
+def test_pages_are_built_anew_when_a_provider_gets_its_button(project: Path) -> None:
+    github = {"oauth_github_client_id": "id", "oauth_github_client_secret": "secret"}
+    with_button = build.inputs_digest(project, settings_of(project, **github))
+    github["oauth_github_client_secret"] = "another"
+    assert with_button == build.inputs_digest(project, settings_of(project, **github))
+    assert with_button != build.inputs_digest(project, settings_of(project))
+
+
 def test_failure_shows_the_end_of_the_log_and_what_to_do(tmp_path: Path) -> None:
     log = tmp_path / "build.log"
     log.write_text("\n".join(f"line {number}" for number in range(100)))

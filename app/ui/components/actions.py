@@ -46,7 +46,7 @@ def link_button(
 
 
 def form_button(
-    label: str, action: str, *, variant: Variant = "quiet", icon: str = "", wide: bool = False
+    label: str, action: Text, *, variant: Variant = "quiet", icon: str = "", wide: bool = False
 ) -> rx.Component:
     """A button that posts a plain form to one of our HTTP routes, so it needs no socket."""
     return plain_form(

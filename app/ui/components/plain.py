@@ -17,7 +17,7 @@ class _Form(BaseHTML):  # type: ignore[misc]  # this package of Reflex ships no 
     action: rx.Var[str]
 
 
-def plain_form(*children: rx.Component, action: str, class_name: str = "") -> rx.Component:
+def plain_form(*children: rx.Component, action: Text, class_name: str = "") -> rx.Component:
     """A form that posts to one of our HTTP routes and follows its answer. Needs no socket."""
     form: rx.Component = _Form.create(
         *children, method="post", action=action, class_name=class_name

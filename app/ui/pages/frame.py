@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from app.ui.components import button, link_button, notice
+from app.ui.components import banner, button, hidden_field, link_button, notice, plain_form
 from app.ui.components.kinds import Text
 from app.ui.layouts import portal_layout
 from app.ui.state import PortalState
@@ -34,6 +34,7 @@ def portal_page(
                 tone="warn",
                 action=pay_action or link_button("Go to Billing", "/billing/"),
             ),
+            rx.cond(PortalState.is_unverified, _verify_address()),
             *children,
             title=title,
             purpose=purpose,
@@ -44,3 +45,18 @@ def portal_page(
         ),
         rx.el.main(rx.el.h1(title, class_name="sr-only"), id="main", tab_index=-1),
     )
+
+
+def _verify_address() -> rx.Component:
+    """Why keys are pending, and the way out: a link that is opened in this very browser."""
+    words = (
+        "Your address is not verified yet, so your keys do not work and no trial can start. We "
+        "mail you a link: open it in this browser, while you are signed in."
+    )
+    ask = plain_form(
+        hidden_field("email", PortalState.email),
+        hidden_field("next", "/keys/"),
+        button("Mail me the link", kind="submit"),
+        action="/auth/email",
+    )
+    return rx.el.div(banner(words, tone="warn", action=ask), class_name="notice")

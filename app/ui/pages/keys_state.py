@@ -186,7 +186,7 @@ def _waiting(keys: Sequence[service.KeySummary], *, is_verified: bool) -> str:
     subject = "1 key waits" if count == 1 else f"{count} keys wait"
     if is_verified:
         return f"{subject} for you. Approve each one that is yours, and revoke the rest."
-    return f"{subject} until your address is verified: sign out, and in again with a mailed link."
+    return f"{subject} until your address is verified; then you approve each one that is yours."
 
 
 def _leaked(keys: Sequence[service.KeySummary]) -> str:

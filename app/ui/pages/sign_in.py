@@ -1,7 +1,9 @@
-"""Signing in and signing up: plain forms that need no script and no state."""
+"""Signing in and signing up: plain forms and links that need no script and no state."""
 
 import reflex as rx
 
+from app.core.settings import get_settings
+from app.integrations.oauth import list_offers
 from app.ui.components import button, field, hidden_field
 from app.ui.components.plain import plain_form, plain_link
 from app.ui.layouts import public_layout
@@ -57,6 +59,7 @@ def _page(
                     rx.el.h1(title), rx.el.p(words, class_name="muted"), class_name="stack-s"
                 ),
                 form,
+                *_providers(),
                 rx.el.p(question, " ", other, class_name="muted"),
                 class_name="stack-l",
             ),
@@ -64,6 +67,30 @@ def _page(
         ),
         is_narrow=True,
     )
+
+
+def _providers() -> list[rx.Component]:
+    """A link for each provider that is configured where the pages are built; mostly none."""
+    links = [
+        plain_link(
+            f"Continue with {offer.label}",
+            f"/auth/oauth/{offer.name}",
+            class_name="button button-secondary button-wide",
+            custom_attrs=_KEEP_NEXT,
+        )
+        for offer in list_offers(get_settings())
+    ]
+    if not links:
+        return []
+    return [
+        rx.el.div(
+            rx.el.p("or", class_name="or"),
+            *links,
+            class_name="stack",
+            role="group",
+            aria_label="Other ways to sign in",
+        )
+    ]
 
 
 def _form(*fields: rx.Component, label: str) -> rx.Component:

@@ -5,15 +5,19 @@ import re
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote_plus
 
+import pytest
 import reflex as rx
 
 from app.accounts.addresses import safe_next
 from app.billing.plans import get_plans
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, NotFound
+from app.core.settings import Settings
 from app.ui.figures import amount, count, day, money, price
+from app.ui.pages import sign_in
 from app.ui.pages.error_code_list import ERROR_CODES
 from app.ui.pages.public import public_pages
 from app.ui.pages.snippets import EXAMPLE_NAME, KEY_PLACEHOLDER, SHORT_ANSWER, screen_snippets
+from tests.issuer.real import issuer_settings
 
 
 def drawn(component: rx.Component) -> str:
@@ -110,3 +114,25 @@ def test_strangers_who_try_a_plan_come_back_to_it_after_signing_up() -> None:
         is_offered = tier.monthly_usd_cents > 0
         assert (f"/sign-up/?next={quote_plus(wish)}" in drawing) is is_offered
         assert (f'"{wish}"' in drawing) is is_offered
+
+
+def test_providers_have_buttons_where_they_are_configured_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for page in (sign_in.sign_in_page, sign_in.sign_up_page):
+        assert "/auth/oauth/" not in drawn(page())
+    monkeypatch.setattr(
+        sign_in,
+        "get_settings",
+        lambda: Settings(
+            **issuer_settings("https://login.example.com", oauth_oidc_name="Our staff"),
+            oauth_google_client_id="id",
+            oauth_google_client_secret="secret",
+        ),
+    )
+    for page in (sign_in.sign_in_page, sign_in.sign_up_page):
+        drawing = drawn(page())
+        for name, label in (("google", "Google"), ("oidc", "Our staff")):
+            assert f'"/auth/oauth/{name}"' in drawing
+            assert f"Continue with {label}" in drawing
+        assert "github" not in drawing
