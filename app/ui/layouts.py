@@ -12,6 +12,7 @@ PORTAL_NAV = (
     ("Keys", "/keys/", "key-round"),
     ("Logs", "/logs/", "scroll-text"),
     ("Billing", "/billing/", "credit-card"),
+    ("Settings", "/settings/", "settings"),
 )
 """Label, address and Lucide icon of each signed-in page that exists."""
 

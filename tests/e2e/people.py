@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from app.accounts.suspension import suspend
 from app.core import database
 from app.core.clock import utc_now
 from app.core.ids import new_id
@@ -70,6 +71,20 @@ async def unpaid(session) -> str:
     await make_subscription(session, user, status="past_due")
     since = utc_now() - timedelta(days=1)
     session.add(BillingAccount(user_id=user.id, tier="standard", unpaid_since=since))
+    return (await make_session(session, user))[1]
+
+
+async def suspended(session) -> str:
+    """A customer whom the operator has suspended; the session's token."""
+    user = await make_user(session)
+    await suspend(session, user.id, reason="abuse", suspended_by="ops")
+    return (await make_session(session, user))[1]
+
+
+async def signed_in_twice(session) -> str:
+    """A customer with a session here and one elsewhere; the token of the one here."""
+    user = await make_user(session)
+    await make_session(session, user)
     return (await make_session(session, user))[1]
 
 

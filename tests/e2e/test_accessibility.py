@@ -11,7 +11,16 @@ from app.ui.layouts import PORTAL_NAV
 from app.ui.pages.public import public_pages
 from tests.conftest import TEMPLATE, new_database
 from tests.e2e.billing_pages import choose, expect_plan, go_to_payment, open_billing, pay
-from tests.e2e.people import newcomer, regular, seed, sign_in, unpaid, with_one_key
+from tests.e2e.people import (
+    newcomer,
+    regular,
+    seed,
+    sign_in,
+    signed_in_twice,
+    suspended,
+    unpaid,
+    with_one_key,
+)
 from tests.factories import make_sign_in_link
 from tests.portal import running_portal
 
@@ -23,6 +32,8 @@ LOOKS = [
     for width in (1280, 360)
 ]
 MAIL_SECONDS = 20
+CSP = "Content Security Policy"
+"""In all that a browser says of what the page's policy forbids."""
 AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -42,7 +53,10 @@ def portal(postgres, tmp_path_factory):
 def page(request, browser):
     # nothing moves then, so axe never meets a colour half faded in
     with browser.new_context(**request.param, reduced_motion="reduce") as context:
-        yield context.new_page()
+        page, refused = context.new_page(), []
+        page.on("console", lambda said: refused.append(said.text) if CSP in said.text else None)
+        yield page
+    assert refused == []
 
 
 def assert_clean(page, place):
@@ -135,6 +149,28 @@ def test_pages_of_a_customer_whose_payment_failed(page, portal):
         page.goto(f"{portal.url}{address}")
         expect(page.get_by_text("Your last payment failed")).to_be_visible()
         assert_clean(page, f"{address} with a failed payment")
+
+
+def test_settings_and_their_dialogs(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, signed_in_twice))
+    page.goto(f"{portal.url}/settings/")
+    page.get_by_label("Company").fill("a\u200bb")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("It holds a character that cannot be shown.")).to_be_visible()
+    assert_clean(page, "settings with an error")
+    for name in ("Sign out all others", "Sign out everywhere"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert_clean(page, f"the dialog of {name}")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_page_of_a_suspended_customer(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, suspended))
+    page.goto(f"{portal.url}/settings/")
+    expect(page.get_by_text("Your account is suspended")).to_be_visible()
+    assert_clean(page, "settings of a suspended customer")
 
 
 def assert_clean_page(page, heading):

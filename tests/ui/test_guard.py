@@ -14,7 +14,7 @@ from reflex_base.registry import RegistrationContext
 
 import app.app
 from app.core import database
-from app.models import Record
+from app.models import Record, User
 from app.ui.build import build_frontend
 from app.ui.guard import access_of
 from app.ui.state import UNEXPECTED
@@ -28,6 +28,7 @@ HANDLERS = RegistrationContext.get().event_handlers
 STATE = "reflex___state____state.app___ui___state____portal_state"
 LOAD_KEYS = f"{STATE}.app___ui___pages___keys_state____keys_state.load"
 LOAD_LOGS = f"{STATE}.app___ui___pages___logs____logs_state.load"
+SETTINGS = f"{STATE}.app___ui___pages___settings_state____settings_state"
 CREATE_KEY = f"{STATE}.app___ui___pages___keys_state____keys_state.create_key"
 GARBAGE = [None, 7, -1, 1e308, True, [], ["x"], {}, {"a": {"b": 1}}, "", "\x00", "x" * 10_000]
 JOBS = "latchkey.procrastinate_jobs"
@@ -121,13 +122,14 @@ def arguments(name, victim, value=AIMED):
     """A payload for the handler that aims at the victim, or `value` for every argument."""
     parameters = list(inspect.signature(HANDLERS[name].handler.fn).parameters)[1:]
     aimed = {
-        "form": {"label": "stolen", "confirm": victim.label},
+        "form": {"label": "stolen", "confirm": victim.label, "name": "stolen"},
         "message": "hello",
         "is_open": True,
         "now": "",
         "tier_id": "standard",
         "interval": "month",
         "value": victim.key_id,
+        "session_id": victim.session_id,
         "hashes": [],
     }
     if value is not AIMED:
@@ -191,6 +193,25 @@ async def test_no_handler_works_on_a_socket_whose_session_was_revoked_meanwhile(
         async for _, answer in call_every_handler(socket, victim):
             assert_reads_nothing_of(victim, answer)
         assert snapshot(portal.database_url) == before
+
+
+async def test_session_that_its_person_ends_elsewhere_stops_on_its_open_socket(portal, people):
+    owner, _ = people
+    async with database.unit_of_work() as session:
+        user = await session.get_one(User, owner.user_id)
+        row, token = await make_session(session, user)
+    cookie = f"latchkey_session={token}"
+    async with (
+        open_socket(portal.url, client_token="here", cookie=owner.cookie) as here,
+        open_socket(portal.url, client_token="there", cookie=cookie) as there,
+    ):
+        assert owner.label in await there.call(LOAD_KEYS)
+        assert row.id in await here.call(f"{SETTINGS}.load")
+        await here.call(f"{SETTINGS}.end_session", {"session_id": row.id})
+        answer = await there.call(LOAD_KEYS)
+        assert_reads_nothing_of(owner, answer)
+        assert '"_redirect"' in answer
+        assert owner.label in await here.call(LOAD_KEYS)
 
 
 @pytest.mark.parametrize("thief", ["signed out", "another customer"])
