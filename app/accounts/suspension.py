@@ -1,4 +1,4 @@
-"""Suspending an account: its calls are refused and it makes no keys, and nothing is deleted.
+"""Suspending an account: its calls are refused, it makes no keys or trials, and nothing is deleted.
 
 The meter reads the same row, and learns of a change within a second.
 """
@@ -26,7 +26,7 @@ class Suspended(LatchkeyError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Your account is suspended, and makes no new keys. "
+            "Your account is suspended, and can make no new keys or trials. "
             f"Write to {get_settings().operator_address} to have it opened."
         )
 

@@ -98,6 +98,9 @@ async def test_key_that_is_being_made_is_made_before_the_suspension_or_not_at_al
     unit_of_work: UnitOfWork, ada: User
 ) -> None:
     async with unit_of_work() as session:
+        # where there is none yet, inserting it would wait for the account's row by itself
+        session.add(UserDetail(user_id=ada.id))
+    async with unit_of_work() as session:
         await service.create_key(session, ada.id, options=ANY, limit=5)
         suspending = asyncio.create_task(suspend(unit_of_work, ada))
         _, waiting = await asyncio.wait({suspending}, timeout=0.2)
