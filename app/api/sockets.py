@@ -1,33 +1,22 @@
 """The websocket protocol, whose refusals carry the server's headers as all answers do."""
 
-from http import HTTPStatus
+from typing import Any
 
-from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
-from websockets.datastructures import Headers
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Response
 
 
-class SocketProtocol(WebSocketProtocol):
-    """uvicorn's, which sends its default headers only with the socket that it opens."""
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, which sends its default headers only with a socket that it opens."""
 
-    def write_http_response(
-        self, status: HTTPStatus, headers: Headers, body: bytes | None = None
-    ) -> None:
-        """The handshake's answer, whichever it is."""
-        for name, value in self.extra_headers:
-            if name not in headers:
-                headers[name] = value
-        super().write_http_response(status, headers, body)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As uvicorn's; but each answer to a handshake passes by `_send_headed`."""
+        super().__init__(*args, **options)
+        self._send_response = self.conn.send_response
+        self.conn.send_response = self._send_headed  # type: ignore[method-assign]  # uvicorn makes it
 
-    def send_500_response(self) -> None:
-        """What a client gets whose handshake failed on our side."""
-        body = b"Internal Server Error"
-        headers = Headers(
-            [
-                ("Content-Type", "text/plain; charset=utf-8"),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-            ]
-        )
-        self.write_http_response(HTTPStatus.INTERNAL_SERVER_ERROR, headers, body)
-        # the task that waits for the app to decide must not wait for ever
-        self.handshake_started_event.set()
+    def _send_headed(self, response: Response) -> None:
+        for name, value in self.default_headers:
+            if name.decode("latin-1") not in response.headers:
+                response.headers[name.decode("latin-1")] = value.decode("latin-1")
+        self._send_response(response)
