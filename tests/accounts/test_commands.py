@@ -1,13 +1,16 @@
 """`python -m app accounts …`."""
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 from typer.testing import CliRunner
 
 from app.accounts import commands
 from app.cli import cli
+from app.core import database
 from app.core.errors import InvalidRequest, NotFound
 from app.models import User
 from tests.conftest import UnitOfWork
+from tests.e2e.people import seed
 from tests.factories import make_key, make_session, make_user
 
 ADDRESS = "ada@example.com"
@@ -91,3 +94,21 @@ def test_suspending_from_the_command_line_needs_a_reason_and_an_account(
         cli, ["accounts", "suspend", "nobody@example.com", "--reason", "abuse"]
     )
     assert (done.exit_code, done.output) == (1, "There is no account with this address.\n")
+
+
+def test_suspending_from_the_command_line_is_shown_there(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def make(session: AsyncSession) -> None:
+        await make_user(session, email=ADDRESS)
+
+    monkeypatch.setattr("app.cli.embedded.stop", lambda home: None)
+    seed(database_url, make)
+    database.point_at(database_url)
+    for words, said in (
+        (["suspend", ADDRESS, "--reason", "abuse"], f"{ADDRESS}: suspended."),
+        (["show", ADDRESS], ": abuse"),
+        (["restore", ADDRESS], f"{ADDRESS}: restored."),
+    ):
+        done = CliRunner().invoke(cli, ["accounts", *words])
+        assert (done.exit_code, said in done.output) == (0, True)

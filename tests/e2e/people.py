@@ -75,16 +75,10 @@ async def unpaid(session) -> str:
 
 
 async def suspended(session) -> str:
-    """A customer whom the operator has suspended; the session's token."""
-    user = await make_user(session)
-    await suspend(session, user.id, reason="abuse", suspended_by="ops")
-    return (await make_session(session, user))[1]
-
-
-async def signed_in_twice(session) -> str:
-    """A customer with a session here and one elsewhere; the token of the one here."""
+    """A customer whom the operator has suspended, also signed in elsewhere; the token here."""
     user = await make_user(session)
     await make_session(session, user)
+    await suspend(session, user.id, reason="abuse", suspended_by="ops")
     return (await make_session(session, user))[1]
 
 

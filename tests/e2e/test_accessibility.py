@@ -16,7 +16,6 @@ from tests.e2e.people import (
     regular,
     seed,
     sign_in,
-    signed_in_twice,
     suspended,
     unpaid,
     with_one_key,
@@ -151,9 +150,10 @@ def test_pages_of_a_customer_whose_payment_failed(page, portal):
         assert_clean(page, f"{address} with a failed payment")
 
 
-def test_settings_and_their_dialogs(page, portal):
-    sign_in(page.context, portal.url, seed(portal.database_url, signed_in_twice))
+def test_settings_of_a_suspended_customer_and_their_dialogs(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, suspended))
     page.goto(f"{portal.url}/settings/")
+    expect(page.get_by_text("Your account is suspended")).to_be_visible()
     page.get_by_label("Company").fill("a\u200bb")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("It holds a character that cannot be shown.")).to_be_visible()
@@ -164,13 +164,6 @@ def test_settings_and_their_dialogs(page, portal):
         assert_clean(page, f"the dialog of {name}")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()
-
-
-def test_page_of_a_suspended_customer(page, portal):
-    sign_in(page.context, portal.url, seed(portal.database_url, suspended))
-    page.goto(f"{portal.url}/settings/")
-    expect(page.get_by_text("Your account is suspended")).to_be_visible()
-    assert_clean(page, "settings of a suspended customer")
 
 
 def assert_clean_page(page, heading):

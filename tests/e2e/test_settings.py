@@ -1,8 +1,5 @@
 """Names and sessions, in a real browser."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.core.settings import ROOT
+from app.accounts import suspension
 from app.ui.layouts import PORTAL_NAV
 from tests.conftest import TEMPLATE, new_database
 from tests.e2e.people import seed, sign_in
@@ -98,30 +95,29 @@ def test_suspended_customer_is_told_on_every_page_and_by_the_api_until_restored(
     page: Page, portal: Portal
 ) -> None:
     async def make(session):
-        user = await make_user(session, email="ada@example.com")
+        user = await make_user(session)
         _, secret = await make_key(session, user)
-        return (await make_session(session, user))[1], secret
+        return user.id, (await make_session(session, user))[1], secret
 
-    token, secret = seed(portal.database_url, make)
+    async def suspend(session):
+        await suspension.suspend(session, user_id, reason="abuse", suspended_by="ops")
+
+    async def restore(session):
+        await suspension.restore(session, user_id)
+
+    user_id, token, secret = seed(portal.database_url, make)
     sign_in(page.context, portal.url, token)
     told = page.get_by_text("Your account is suspended")
-    accounts(portal, "suspend", "ada@example.com", "--reason", "abuse")
+    seed(portal.database_url, suspend)
     assert eventually(portal, secret, 403)["code"] == "account_suspended"
     for _, address, _ in PORTAL_NAV:
         page.goto(f"{portal.url}{address}")
         expect(told).to_be_visible()
-    accounts(portal, "restore", "ada@example.com")
+    seed(portal.database_url, restore)
     eventually(portal, secret, 200)
     page.reload()
     expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
     expect(told).to_be_hidden()
-
-
-def accounts(portal: Portal, *words: str) -> None:
-    """`python -m app accounts …`, as the operator types it."""
-    settings = {**os.environ, "DATABASE_URL": portal.database_url}
-    command = [sys.executable, "-m", "app", "accounts", *words]
-    subprocess.run(command, cwd=ROOT, env=settings, check=True, capture_output=True)
 
 
 def eventually(portal: Portal, key: str, status: int) -> dict[str, Any]:
