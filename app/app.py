@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from app.api.cookies import session_cookie_name
 from app.api.front import Front
+from app.api.headers import Headed
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
 from app.api.metrics import make_metrics
@@ -15,11 +16,13 @@ from app.api.sandbox import BesideSandbox
 from app.billing.prices import CURRENCY, list_prices
 from app.core.logging import configure_logging
 from app.core.sandbox_secret import sandbox_api_key, sandbox_webhook_secret
-from app.core.settings import get_settings
+from app.core.settings import ROOT, get_settings
 from app.jobs.app import running_jobs
 from app.metering.build import build_meter
 from app.sandbox import API_PREFIX, Sandbox, SandboxPrice, make_sandbox
+from app.ui.build import PAGES
 from app.ui.guard import EventGuard, SocketGuard
+from app.ui.page_policy import page_policy
 from app.ui.site import add_pages
 from app.ui.state import answer_failure
 from app.ui.theme import app_look
@@ -45,7 +48,7 @@ def make_portal() -> ASGIApp:
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
     resources = [released_database, months_ahead, running_jobs, running(meter), settled_memory]
-    metrics = make_metrics(meter, settings)
+    metrics = Headed(make_metrics(meter, settings))
     portal: ASGIApp
     if settings.has_sandbox:
         sandbox = _sandbox()
@@ -53,6 +56,7 @@ def make_portal() -> ASGIApp:
         resources.insert(1, sandbox.running)
     else:
         portal = OriginGuard(app(), settings)
+    portal = Headed(portal, page_policy=page_policy(ROOT / PAGES))
     return Front(meter, portal, metrics=metrics, resources=resources)
 
 

@@ -16,11 +16,12 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
-from app import cli_billing, cli_trials
+from app import cli_accounts, cli_billing, cli_trials
 from app.api.workers import run_server
 from app.core import database, embedded, migrations
 from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError
+from app.core.headers import server_headers
 from app.core.logging import configure_logging
 from app.core.settings import ROOT, Settings, get_settings
 from app.keys.format import new_key
@@ -44,6 +45,7 @@ keys = typer.Typer(
 cli.add_typer(keys, name="keys")
 usage = typer.Typer(help="The counters of calls and units.", no_args_is_help=True)
 cli.add_typer(usage, name="usage")
+cli.add_typer(cli_accounts.accounts, name="accounts")
 cli.add_typer(cli_billing.billing, name="billing")
 cli.add_typer(cli_trials.trials, name="trials")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that answer requests.")]
@@ -267,6 +269,8 @@ def _run_server(factory: str, settings: Settings, workers: int) -> None:
         workers=workers,
         loop="uvloop",
         http="app.api.server:HttpProtocol",
+        ws="app.api.sockets:SocketProtocol",
+        headers=server_headers(is_https=settings.is_https),
         ws_max_size=MAX_EVENT_BYTES,
         # a small compressed message must not become a large one
         ws_per_message_deflate=False,

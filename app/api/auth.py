@@ -5,12 +5,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from app.accounts import links
 from app.accounts.addresses import parse_address, safe_next
+from app.accounts.profile import LONGEST_NAME, clean_name
 from app.accounts.service import confirm_link
-from app.accounts.sessions import end_session
+from app.accounts.sessions import end_all_sessions, end_session, find_session
 from app.api.client import client_address
 from app.api.cookies import (
     clear_session_cookie,
@@ -29,12 +31,11 @@ from app.core.settings import Settings, get_settings
 from app.integrations.oauth import list_offers
 
 RESEND_AFTER_SECONDS = 30
-LONGEST_FIELD = 200
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
 Config = Annotated[Settings, Depends(get_settings)]
-Field = Annotated[str, Form(max_length=LONGEST_FIELD)]
-Token = Annotated[str, Query(max_length=LONGEST_FIELD)]
+Field = Annotated[str, Form(max_length=LONGEST_NAME)]
+Token = Annotated[str, Query(max_length=LONGEST_NAME)]
 
 
 @router.post("/email")
@@ -55,8 +56,8 @@ async def ask_for_link(
         return _ask_again(email, next, error, settings)
     wish = links.LinkRequest(
         email=address,
-        name=_clean(name),
-        company=_clean(company),
+        name=clean_name(name),
+        company=clean_name(company),
         next=safe_next(next),
     )
     page = render_page(
@@ -116,15 +117,27 @@ async def confirm(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, settings: Config) -> Response:
-    """End this browser's session."""
+async def sign_out(
+    request: Request,
+    settings: Config,
+    everywhere: Annotated[str, Form(max_length=1)] = "",
+) -> Response:
+    """End this browser's session; with `everywhere`, all sessions of its person."""
     token = request.cookies.get(session_cookie_name(settings))
     if token:
         async with unit_of_work() as session:
-            await end_session(session, sha256_hex(token))
+            await _end(session, sha256_hex(token), everywhere=everywhere == "1")
     answer = RedirectResponse("/", 303, headers=PRIVATE_HEADERS)
     clear_session_cookie(answer, settings)
     return answer
+
+
+async def _end(session: AsyncSession, token_hash: str, *, everywhere: bool) -> None:
+    caller = await find_session(session, token_hash) if everywhere else None
+    if caller is None:
+        await end_session(session, token_hash)
+    else:
+        await end_all_sessions(session, caller.user_id)
 
 
 def _ask_again(email: str, next_path: str, error: InvalidRequest, settings: Settings) -> Response:
@@ -143,8 +156,3 @@ def _confirm_page(token: str, email: str, *, is_same: bool) -> Response:
     template = "confirm.html" if is_same else "confirm_other_browser.html"
     action = f"/auth/email/confirm?token={quote(token, safe='')}"
     return render_page(template, status=200, action_url=action, email=email)
-
-
-def _clean(raw: str) -> str | None:
-    text = " ".join(raw.split())
-    return text if text and text.isprintable() else None

@@ -14,6 +14,7 @@ from app.metering.meter import Meter
 from app.metering.metrics import Figures, exposition
 from app.metering.own.http import route, with_id
 from app.metering.own.root_keys import require_root_key
+from app.metering.replies import NO_STORE
 
 
 def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
@@ -27,7 +28,7 @@ def make_metrics(meter: Meter, settings: Settings) -> ASGIApp:
         headers = [
             (b"content-type", CONTENT_TYPE_LATEST.encode()),
             (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
+            NO_STORE,
         ]
         send = with_id(send, request_id)
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp
 
 from app.api.front import Front
+from app.api.headers import Headed
 from app.api.http import make_http
 from app.api.lifetimes import months_ahead, released_database, running, settled_memory
 from app.api.metrics import make_metrics
@@ -16,6 +17,7 @@ def make_node() -> ASGIApp:
     settings = get_settings()
     configure_logging(settings.log_level)  # a process of its own when there are several
     meter = build_meter(settings)
-    rest = make_http(with_portal=False)
+    rest = Headed(make_http(with_portal=False))
+    metrics = Headed(make_metrics(meter, settings))
     resources = [released_database, months_ahead, running(meter), settled_memory]
-    return Front(meter, rest, metrics=make_metrics(meter, settings), resources=resources)
+    return Front(meter, rest, metrics=metrics, resources=resources)

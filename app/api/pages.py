@@ -8,15 +8,10 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from app.core.headers import PLAIN_PAGE
 from app.core.pages import PRIVATE_HEADERS, make_environment
 
-PUBLIC_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
+PUBLIC_HEADERS = {"Cache-Control": "no-cache", "Content-Security-Policy": PLAIN_PAGE}
 """For a page that is the same for everyone and needs nothing but its own files."""
 
 

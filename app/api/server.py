@@ -16,6 +16,7 @@ from app.api.exchange import Exchange
 from app.api.flow import ReadingClock
 from app.api.front import METERED_PREFIX
 from app.core.errors import PROBLEM_CONTENT_TYPE, LatchkeyError, problem_of
+from app.core.headers import NO_STORE
 from app.core.ids import new_call_id
 from app.metering.asgi import BODY_FAULT, EXCHANGE
 from app.metering.problems import (
@@ -337,7 +338,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _send_problem(self, error: LatchkeyError) -> None:
         request_id = new_call_id()
         body = problem_of(error, request_id)
+        ours = self.server_state.default_headers
         headers = {
+            **{name.decode("latin-1"): value.decode("latin-1") for name, value in ours},
+            "cache-control": NO_STORE,
             "content-type": PROBLEM_CONTENT_TYPE,
             "content-length": str(len(body)),
             "x-request-id": request_id,

@@ -5,8 +5,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.core.assets import asset_url
+from app.core.headers import NO_STORE, PLAIN_PAGE
 
-PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+PRIVATE_HEADERS = {
+    "Cache-Control": NO_STORE,
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": PLAIN_PAGE,
+}
 """For every page about one person, and every page with a token in its address."""
 
 

@@ -6,6 +6,7 @@ code reads `os.environ`.
 
 import os
 import re
+from email.utils import parseaddr
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -218,6 +219,11 @@ class Settings(oauth_settings.OAuthSettings):
     def root_key_digests(self) -> frozenset[bytes]:
         """SHA-256 of each root key."""
         return frozenset(bytes.fromhex(one) for one in _listed(self.root_keys))
+
+    @cached_property
+    def operator_address(self) -> str:
+        """Whom customers write to: the address in MAIL_FROM, which all mail comes from."""
+        return parseaddr(self.mail_from)[1]
 
     @cached_property
     def is_https(self) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.suspension import require_open
 from app.core.clock import DB_NOW
 from app.core.errors import InvalidRequest, NotFound
 from app.keys.service import NewKey, insert_key, revoke_key
@@ -24,12 +25,13 @@ async def rotate_key(session: AsyncSession, user_id: str, key_id: str, *, grace:
 
     The old key ends with the grace period, or at once; a key with an expiry is followed by
     one that lives as long as it was given. Raises InvalidRequest for an unknown grace, and
-    NotFound unless the key is active and has not been replaced already.
+    NotFound unless the key is active and has not been replaced already, and Suspended.
     """
     if grace not in GRACES:
         raise InvalidRequest(fields={"grace": "must be one of the offered periods"})
     # a change of the account's plan waits, and reaches the new key too
     await session.get(User, user_id, with_for_update=True)
+    await require_open(session, user_id)
     old, detail = await _lock_active(session, user_id, key_id)
     lifetime = detail.expires_at - old.created_at if detail.expires_at else None
     new = await insert_key(

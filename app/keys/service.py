@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, case, func
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.suspension import require_open
 from app.core.clock import DB_NOW
 from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError, NotFound
@@ -72,12 +73,13 @@ async def create_key(
     """A new live key of the account, at most `limit` in use, with what this tier gives.
 
     It is active at once when the owner's address is verified, else pending. Raises
-    KeyLimitReached.
+    KeyLimitReached, or Suspended.
     """
     # the row lock makes counting and inserting one step for two tabs at once
     owner = await session.get(User, user_id, with_for_update=True)
     if owner is None:
         raise NotFound
+    await require_open(session, user_id)
     if await _count_in_use(session, user_id) >= limit:
         raise KeyLimitReached
     expires_at = DB_NOW + options.lifetime if options.lifetime else None

@@ -9,7 +9,7 @@ from app.metering.floods import PAUSE_SECONDS, repeats
 from app.metering.problems import ClientGone, OutcomeUnknown, RecordingUnavailable
 from app.metering.recorder import CallRow, Recorder, Repeated
 from app.metering.redaction import Mode, stored_body
-from app.metering.replies import problem_headers
+from app.metering.replies import problem_headers, uncached
 from app.metering.wire import DatabaseUnavailable
 
 HELD_BYTES = 64 * 1024
@@ -84,11 +84,9 @@ class Answer:
         """The inner app's `send`. What is neither a start nor a body has no place here."""
         if message["type"] == "http.response.start" and self._phase == _HOLDING:
             headers = message.get("headers")  # may be left out, or be read once only
-            self._start = (
-                message
-                if type(headers) is list
-                else {**message, "headers": list(map(tuple, headers or ()))}
-            )
+            if type(headers) is not list:
+                headers = list(map(tuple, headers or ()))
+            self._start = {**message, "headers": uncached(headers)}
         elif message["type"] == "http.response.body":
             body, more = message.get("body", b""), message.get("more_body", False)
             if more or self._phase != _HOLDING or not self._hand_over(body):

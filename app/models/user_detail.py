@@ -8,7 +8,8 @@ from app.models.record import OUR_SCHEMA, Record, references
 class UserDetail(Record, table=True):
     """A side row of `User`. `log_seen_at`: when a call was first looked at in the log.
 
-    `suspended_at`: since when the account's keys are refused; null for most.
+    `suspended_at`: since when the account's keys are refused, null for most; why and by whom
+    is for the operator.
     """
 
     __tablename__ = "UserDetail"
@@ -17,3 +18,5 @@ class UserDetail(Record, table=True):
     user_id: str = references("User", primary_key=True)
     log_seen_at: datetime | None = None
     suspended_at: datetime | None = None
+    suspension_reason: str | None = None
+    suspended_by: str | None = None

@@ -4,6 +4,7 @@ from sqlalchemy import func
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.suspension import require_open
 from app.core.clock import DB_NOW
 from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError, NotFound
@@ -35,11 +36,12 @@ async def create_key(session: AsyncSession, user_id: str, slug: str, *, label: s
     """A new key of the account's trial, active at once.
 
     Raises InvalidRequest on field `label`, TrialKeyLimitReached, TrialMoveRefused once the trial
-    is over, and NotFound.
+    is over, Suspended, and NotFound.
     """
     label = parse_label(label)
     workspace, life = await lock_trial(session, user_id, slug)
     life.after(Move.MAKE_KEY)
+    await require_open(session, user_id)
     if await _count_in_use(session, workspace.id) >= MOST_KEYS:
         raise TrialKeyLimitReached
     secret = new_key("trial")

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.suspension import require_open
 from app.billing.plans import Tier, get_plans
 from app.core.clock import DB_NOW
 from app.core.errors import InvalidRequest, NotFound
@@ -34,11 +35,12 @@ async def start_trial(
 ) -> TrialWorkspace:
     """A new trial of the account, which runs from now on.
 
-    Raises InvalidRequest on the fields `name` and `tier_id`, AddressNotVerified, and TrialTaken
-    when one of this tier runs, or was had in the last twelve months.
+    Raises InvalidRequest on the fields `name` and `tier_id`, AddressNotVerified, Suspended, and
+    TrialTaken when one of this tier runs, or was had in the last twelve months.
     """
     name, tier = _parse(name, tier_id)
     owner = await lock_owner(session, user_id)
+    await require_open(session, user_id)
     if owner.email_verified is None:
         raise AddressNotVerified("Sign in with a link sent to your address; then start the trial.")
     running = await find_running(session, user_id, tier.id)

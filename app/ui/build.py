@@ -22,6 +22,9 @@ from app.integrations.oauth import list_offers
 STAMP = Path(".web/build/inputs.sha256")
 """Inside what Reflex deletes before it builds: a build that was cut short has none."""
 
+PAGES = Path(".web/build/client")
+"""Where the pages themselves lie, as they are served."""
+
 INPUTS = ("app/ui", "app/app.py", "rxconfig.py", "assets", "reflex.lock", "requirements.txt")
 """Files and folders whose content goes into the pages. So do the modules of `app` that
 `app/ui` imports by name, the plans, PUBLIC_URL, and the names of the providers.

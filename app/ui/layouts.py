@@ -13,6 +13,7 @@ PORTAL_NAV = (
     ("Trials", "/trials/", "flask-conical"),
     ("Logs", "/logs/", "scroll-text"),
     ("Billing", "/billing/", "credit-card"),
+    ("Settings", "/settings/", "settings"),
 )
 """Label, address and Lucide icon of each signed-in page that exists."""
 

@@ -12,6 +12,8 @@ from app.ui.pages.logs import LogsState, logs_page
 from app.ui.pages.overview import OverviewState, overview_page
 from app.ui.pages.plan_state import PlanState
 from app.ui.pages.public import public_pages
+from app.ui.pages.settings import settings_page
+from app.ui.pages.settings_state import SettingsState
 from app.ui.pages.trial import trial_page, trial_title
 from app.ui.pages.trial_state import TrialState
 from app.ui.pages.trials import trials_page
@@ -59,4 +61,9 @@ def add_pages(app: rx.App) -> None:
             BillingState.load_invoices,
         ],
         **page_look("/billing", title="Billing", description="Your plan and your invoices."),
+    )
+    app.add_page(
+        settings_page,
+        on_load=[PortalState.load_user, SettingsState.enter],
+        **page_look("/settings", title="Settings", description="Your account and its sessions."),
     )

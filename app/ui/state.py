@@ -8,9 +8,11 @@ import reflex as rx
 from reflex_base.event.context import EventContext
 
 from app.accounts.sessions import CurrentUser
+from app.accounts.suspension import find_suspension
 from app.billing.overview import get_overview
 from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError
+from app.ui.account_words import suspension_alert
 from app.ui.guard import NotSignedIn, public, require_caller, signed_in
 from app.ui.plan_words import payment_alert
 
@@ -27,6 +29,7 @@ class PortalState(rx.State):
     is_unverified: bool = False
     failure: str = ""
     payment_alert: str = ""
+    suspension_alert: str = ""
 
     @rx.var
     def is_signed_in(self) -> bool:
@@ -35,11 +38,12 @@ class PortalState(rx.State):
 
     @signed_in
     async def load_user(self) -> None:
-        """Put the signed-in person's address into the layout, and what waits to be paid."""
+        """Put the signed-in person's address into the layout, and what the account must know."""
         user = self._require_user()
         self.email, self.is_unverified = user.email, not user.is_verified
         async with unit_of_work() as session:
             self.payment_alert = payment_alert(await get_overview(session, user.user_id))
+            self.suspension_alert = suspension_alert(await find_suspension(session, user.user_id))
 
     @public
     def show_failure(self, message: str) -> None:

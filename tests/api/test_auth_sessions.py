@@ -146,6 +146,31 @@ async def test_signing_out_ends_this_session_and_clears_its_cookie(
     assert await sessions(unit_of_work) == {sha256_hex(session_cookie(elsewhere))}
 
 
+async def test_signing_out_everywhere_ends_all_sessions_of_this_person_alone(
+    visitor, open_browser, unit_of_work
+):
+    elsewhere, stranger = await open_browser(), await open_browser()
+    await sign_in(elsewhere, unit_of_work)
+    await sign_in(stranger, unit_of_work, "grace@example.com")
+    await sign_in(visitor, unit_of_work)
+    answer = await visitor.post("/auth/sign-out", data={"everywhere": "1"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert await sessions(unit_of_work) == {sha256_hex(session_cookie(stranger))}
+
+
+async def test_ended_session_signs_nobody_out_elsewhere(visitor, open_browser, unit_of_work):
+    elsewhere = await open_browser()
+    await sign_in(visitor, unit_of_work)
+    stolen = session_cookie(visitor)
+    await visitor.post("/auth/sign-out")
+    await sign_in(elsewhere, unit_of_work)
+    headers = {"Cookie": f"latchkey_session={stolen}"}
+    answer = await visitor.post("/auth/sign-out", data={"everywhere": "1"}, headers=headers)
+    assert answer.status_code == 303
+    assert await sessions(unit_of_work) == {sha256_hex(session_cookie(elsewhere))}
+
+
 async def test_signing_out_without_a_session_is_no_error(visitor):
     assert (await visitor.post("/auth/sign-out")).status_code == 303
     for cookie in ("unknown", "ü", ""):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from app.accounts.suspension import suspend
 from app.core import database
 from app.core.clock import utc_now
 from app.core.ids import new_id
@@ -108,6 +109,14 @@ async def unpaid(session) -> str:
     await make_subscription(session, user, status="past_due")
     since = utc_now() - timedelta(days=1)
     session.add(BillingAccount(user_id=user.id, tier="standard", unpaid_since=since))
+    return (await make_session(session, user))[1]
+
+
+async def suspended(session) -> str:
+    """A customer whom the operator has suspended, also signed in elsewhere; the token here."""
+    user = await make_user(session)
+    await make_session(session, user)
+    await suspend(session, user.id, reason="abuse", suspended_by="ops")
     return (await make_session(session, user))[1]
 
 

@@ -15,6 +15,7 @@ from tests.e2e.people import (
     regular,
     seed,
     sign_in,
+    suspended,
     unpaid,
     with_one_key,
     with_trials,
@@ -30,6 +31,8 @@ LOOKS = [
     for width in (1280, 360)
 ]
 MAIL_SECONDS = 20
+CSP = "Content Security Policy"
+"""In all that a browser says of what the page's policy forbids."""
 AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -39,7 +42,10 @@ AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa
 def page(request, browser):
     # nothing moves then, so axe never meets a colour half faded in
     with browser.new_context(**request.param, reduced_motion="reduce") as context:
-        yield context.new_page()
+        page, refused = context.new_page(), []
+        page.on("console", lambda said: refused.append(said.text) if CSP in said.text else None)
+        yield page
+    assert refused == []
 
 
 def assert_clean(page, place):
@@ -178,6 +184,22 @@ def test_pages_of_a_customer_whose_payment_failed(page, portal):
         page.goto(f"{portal.url}{address}")
         expect(page.get_by_text("Your last payment failed")).to_be_visible()
         assert_clean(page, f"{address} with a failed payment")
+
+
+def test_settings_of_a_suspended_customer_and_their_dialogs(page, portal):
+    sign_in(page.context, portal.url, seed(portal.database_url, suspended))
+    page.goto(f"{portal.url}/settings/")
+    expect(page.get_by_text("Your account is suspended")).to_be_visible()
+    page.get_by_label("Company").fill("a\u200bb")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("It holds a character that cannot be shown.")).to_be_visible()
+    assert_clean(page, "settings with an error")
+    for name in ("Sign out all others", "Sign out everywhere"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert_clean(page, f"the dialog of {name}")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 def assert_clean_page(page, heading):

@@ -53,6 +53,7 @@ async def test_answer_has_only_our_request_id_and_what_it_cost_and_left(
     names = [name for name, _ in reply.messages[0]["headers"]]
     assert names == [
         b"content-type",
+        b"cache-control",
         b"x-request-id",
         b"x-units",
         b"x-quota-remaining",

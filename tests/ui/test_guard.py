@@ -13,11 +13,12 @@ from reflex_base.registry import RegistrationContext
 
 import app.app
 from app.core import database
-from app.models import Record
+from app.models import Record, User
 from app.ui.build import build_frontend
 from app.ui.guard import access_of
 from app.ui.state import UNEXPECTED
 from tests.conftest import TEMPLATE, new_database
+from tests.factories import make_session
 from tests.portal import running_portal
 from tests.sockets import HYDRATE, open_socket
 from tests.ui.customers import make_person
@@ -27,6 +28,7 @@ HANDLERS = RegistrationContext.get().event_handlers
 STATE = "reflex___state____state.app___ui___state____portal_state"
 LOAD_KEYS = f"{STATE}.app___ui___pages___keys_state____keys_state.load"
 LOAD_LOGS = f"{STATE}.app___ui___pages___logs____logs_state.load"
+SETTINGS = f"{STATE}.app___ui___pages___settings_state____settings_state"
 CREATE_KEY = f"{STATE}.app___ui___pages___keys_state____keys_state.create_key"
 TRIAL = f"{STATE}.app___ui___pages___trial_state____trial_state"
 LOAD_TRIAL, CREATE_TRIAL_KEY = f"{TRIAL}.enter", f"{TRIAL}.create_key"
@@ -101,6 +103,7 @@ def arguments(name, victim, value=AIMED):
         "tier_id": "standard",
         "interval": "month",
         "value": victim.key_id,
+        "session_id": victim.session_id,
         "hashes": [],
     }
     if value is not AIMED:
@@ -168,6 +171,25 @@ async def test_no_handler_works_on_a_socket_whose_session_was_revoked_meanwhile(
         async for _, answer in call_every_handler(socket, victim):
             assert_reads_nothing_of(victim, answer)
         assert snapshot(portal.database_url) == before
+
+
+async def test_session_that_its_person_ends_elsewhere_stops_on_its_open_socket(portal, people):
+    owner, _ = people
+    async with database.unit_of_work() as session:
+        user = await session.get_one(User, owner.user_id)
+        row, token = await make_session(session, user)
+    cookie = f"latchkey_session={token}"
+    async with (
+        open_socket(portal.url, client_token="here", cookie=owner.cookie) as here,
+        open_socket(portal.url, client_token="there", cookie=cookie) as there,
+    ):
+        assert owner.label in await there.call(LOAD_KEYS)
+        assert row.id in await here.call(f"{SETTINGS}.load")
+        await here.call(f"{SETTINGS}.end_session", {"session_id": row.id})
+        answer = await there.call(LOAD_KEYS)
+        assert_reads_nothing_of(owner, answer)
+        assert '"_redirect"' in answer
+        assert owner.label in await here.call(LOAD_KEYS)
 
 
 @pytest.mark.parametrize("thief", ["signed out", "another customer"])

@@ -12,19 +12,11 @@ from app.sandbox.document import Json
 
 MINUS = "\N{MINUS SIGN}"
 
-_HEADERS = {
-    **PRIVATE_HEADERS,
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-}
-
 
 def render(template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """The page; values are escaped."""
     html = _environment().get_template(template).render(values)
-    return HTMLResponse(html, status_code=status, headers=_HEADERS)
+    return HTMLResponse(html, status_code=status, headers=PRIVATE_HEADERS)
 
 
 def money(amount: int, currency: str) -> str:

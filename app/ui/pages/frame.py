@@ -17,9 +17,9 @@ def portal_page(
     action: rx.Component | None = None,
     pay_action: rx.Component | None = None,
 ) -> rx.Component:
-    """A signed-in page: the layout, the failure banner, what waits to be paid, then `children`.
+    """A signed-in page: the layout, the failure banner, what the account must know, `children`.
 
-    `pay_action` stands beside the latter, in place of the link to the billing page.
+    `pay_action` stands beside what waits to be paid, in place of the link to the billing page.
     """
     return rx.cond(
         PortalState.is_signed_in,
@@ -29,6 +29,7 @@ def portal_page(
                 tone="bad",
                 action=button("Dismiss", on_click=PortalState.dismiss_failure, variant="quiet"),
             ),
+            notice(PortalState.suspension_alert, tone="bad"),
             notice(
                 PortalState.payment_alert,
                 tone="warn",

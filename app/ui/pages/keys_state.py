@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.accounts.suspension import Suspended
 from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest
 from app.flows import account_keys
@@ -97,7 +98,7 @@ class KeysState(PortalState):
         except InvalidRequest as error:
             self.errors = error.fields
             return
-        except service.KeyLimitReached as error:
+        except (service.KeyLimitReached, Suspended) as error:
             self.errors = {"label": error.detail}
             return
         self.is_creating = False
