@@ -9,6 +9,7 @@ from app.models.billing_notice import BillingNotice
 from app.models.call_note import CallNote
 from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
+from app.models.erasure import Erasure
 from app.models.idempotency_record import IdempotencyRecord
 from app.models.key_last_use import KeyLastUse
 from app.models.key_leak import KeyLeak
@@ -43,6 +44,7 @@ __all__ = [
     "CallNote",
     "DeletedKey",
     "EndpointName",
+    "Erasure",
     "IdempotencyRecord",
     "KeyLastUse",
     "KeyLeak",
@@ -79,6 +81,7 @@ insert_parents_first(
         CallNote,
         DeletedKey,
         EndpointName,
+        Erasure,
         IdempotencyRecord,
         UsageDelta,
         UsageHour,
