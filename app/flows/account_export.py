@@ -8,12 +8,12 @@ import asyncio
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, text
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import unit_of_work
 from app.core.errors import LatchkeyError, NotFound
@@ -43,7 +43,7 @@ class ExportBusy(LatchkeyError):
         super().__init__(headers={"Retry-After": "60"})
 
 
-async def export_account(user_id: str) -> AsyncIterator[bytes]:
+async def export_account(user_id: str) -> AsyncGenerator[bytes]:
     """The zip, piece by piece. Raises ExportBusy, or NotFound, before there is any."""
     if len(_running) >= MOST_AT_ONCE:
         raise ExportBusy
@@ -55,17 +55,18 @@ async def export_account(user_id: str) -> AsyncIterator[bytes]:
     return _counted(_zip(user))
 
 
-async def _counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _counted(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     token = object()
     _running.add(token)
     try:
-        async for piece in pieces:
-            yield piece
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
     finally:
         _running.discard(token)
 
 
-async def _zip(user: User) -> AsyncIterator[bytes]:
+async def _zip(user: User) -> AsyncGenerator[bytes]:
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
         archive.writestr("README.txt", readme(user))
@@ -73,32 +74,28 @@ async def _zip(user: User) -> AsyncIterator[bytes]:
             info = zipfile.ZipInfo(part.file, time.gmtime()[:6])
             info.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(info, "w", force_zip64=True) as file:
-                async for piece in _pieces(part, user):
-                    await asyncio.to_thread(file.write, piece)
-                    yield outlet.take()
+                async with aclosing(_pieces(part, user)) as pieces:
+                    async for piece in pieces:
+                        await asyncio.to_thread(file.write, piece)
+                        yield outlet.take()
             yield outlet.take()
     yield outlet.take()
 
 
-async def _pieces(part: Part, user: User) -> AsyncIterator[bytes]:
+async def _pieces(part: Part, user: User) -> AsyncGenerator[bytes]:
     """The file's text, some kilobytes at a time: an array, or for .ndjson a line for each row."""
     is_lines = part.file.endswith(".ndjson")
     piece = bytearray(b"" if is_lines else b"[")
     between = b"\n"
+    statement = part.rows(user).execution_options(yield_per=ROWS_AT_ONCE)
     async with unit_of_work() as session:
-        async for row in _rows(session, part, user):
+        async for row in (await session.stream(statement)).mappings():
             piece += (b"" if is_lines else between) + _json(row) + (b"\n" if is_lines else b"")
             between = b",\n"
             if len(piece) >= _PIECE_BYTES:
                 yield bytes(piece)
                 piece.clear()
     yield bytes(piece if is_lines else piece + b"\n]\n")
-
-
-async def _rows(session: AsyncSession, part: Part, user: User) -> AsyncIterator[RowMapping]:
-    statement = part.rows(user).execution_options(yield_per=ROWS_AT_ONCE)
-    async for row in (await session.stream(statement)).mappings():
-        yield row
 
 
 def readme(user: User) -> str:

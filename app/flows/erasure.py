@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts import erasures
 from app.accounts.step_up import require_recent
 from app.billing import leaving
+from app.core import outbox
 from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest, NotFound
 from app.keys import service as keys
@@ -35,12 +36,6 @@ _DELETE_LEFT = (
     text('DELETE FROM latchkey."DeletedKey" WHERE "scopeId" = ANY (CAST(:scopes AS text[]))'),
     # what nodes told each other of the keys; of no use after a second
     text('DELETE FROM latchkey."RateReport" WHERE digests && CAST(:digests AS text[])'),
-    # kept for the operator to look at; one that is still to run finds nothing, and goes by itself
-    text("""
-        DELETE FROM latchkey.procrastinate_jobs AS job WHERE status = 'failed' AND EXISTS (
-            SELECT FROM jsonb_each_text(job.args) AS given (name, value)
-            WHERE given.value = ANY (CAST(:ids AS text[])))
-    """),
 )
 """What has no foreign key and was written since the steps before: a few rows."""
 
@@ -89,6 +84,7 @@ async def finish(due: erasures.Due, *, is_customer_gone: bool) -> None:
         connection = await session.connection()
         for statement in _DELETE_LEFT:
             await connection.execute(statement, ids.params_of(statement))
+        await outbox.forget(session, ids.all)
         if is_customer_gone:
             await erasures.forget(session, due.id)
         else:
@@ -106,14 +102,14 @@ class _Ids:
     digests: list[str]
     notices: list[str]
 
+    @property
+    def all(self) -> list[str]:
+        """Every id."""
+        return [*self.keys, *self.scopes, *self.notices, *filter(None, [self.customer])]
+
     def params_of(self, statement: TextClause) -> dict[str, list[str]]:
         """Those that the statement asks for."""
-        known = {
-            "keys": self.keys,
-            "scopes": self.scopes,
-            "digests": self.digests,
-            "ids": [*self.keys, *self.scopes, *self.notices, *filter(None, [self.customer])],
-        }
+        known = {"keys": self.keys, "scopes": self.scopes, "digests": self.digests}
         return {name: known[name] for name in statement.compile().params}
 
 

@@ -124,7 +124,7 @@ def _keys(user: User) -> Statement:
     return (
         _with_use(select(*shown, *_USE), col(ApiKeyMetadata.id))
         .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
-        .where(ApiKeyMetadata.user_id == user.id)
+        .where(col(ApiKeyMetadata.user_id) == user.id)
     )
 
 
