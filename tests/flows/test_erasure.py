@@ -37,6 +37,10 @@ from tests.flows.customers import Customer, found_in, furnish
 from tests.flows.erasing import Stripe, age, ask, is_open, subjects, work
 
 BEGUN, DONE = "Your account is being deleted", "Your account is deleted"
+_REPORT = """
+    INSERT INTO latchkey."RateReport" (node, "reportedAt", digests, counts)
+    VALUES ('node', now(), %s, '{1}')
+"""
 AT_STRIPE = {"SandboxDocument"}
 """Stripe itself, in the sandbox's place: its invoices stay."""
 
@@ -83,6 +87,7 @@ async def test_nothing_of_the_customer_is_found_anywhere_afterwards(
     everything = leaving.names | leaving.secrets
     with psycopg.connect(database_url) as admin:
         admin.execute("SELECT latchkey.fold_usage()")
+        admin.execute(_REPORT, [[leaving.key.key_hash]])
     log = f"ApiCall_{leaving.user.created_at:%Y_%m}"
     assert {"User", log, "StripeEvent"} <= set(found_in(database_url, everything))
     others_before = found_in(database_url, staying.names)
