@@ -25,7 +25,13 @@ class StepUpNeeded(LatchkeyError):
 
 
 async def require_recent(session: AsyncSession, session_id: str) -> None:
-    """Raise StepUpNeeded unless this session was begun in the last 15 minutes.
+    """Raise StepUpNeeded unless this session was begun in the last 15 minutes."""
+    if not await is_recent(session, session_id):
+        raise StepUpNeeded
+
+
+async def is_recent(session: AsyncSession, session_id: str) -> bool:
+    """Whether this session was begun in the last 15 minutes, by the database's clock.
 
     Each sign-in begins a session of its own, so signing in again is all that it takes.
     """
@@ -33,5 +39,4 @@ async def require_recent(session: AsyncSession, session_id: str) -> None:
         SessionDetail.session_id == session_id,
         col(SessionDetail.created_at) > DB_NOW - timedelta(minutes=STEP_UP_MINUTES),
     )
-    if (await session.exec(statement)).first() is None:
-        raise StepUpNeeded
+    return (await session.exec(statement)).first() is not None

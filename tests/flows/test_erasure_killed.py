@@ -29,7 +29,8 @@ async def mortals(*given: str) -> AsyncIterator[Callable[[str], Awaitable[int]]]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.flows.killed", *given, stdin=PIPE, stdout=PIPE
     )
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
 
     async def kill_after(step: str) -> int:
         process.stdin.write(f"{step}\n".encode())
