@@ -28,7 +28,7 @@ SETTLE = timedelta(minutes=2)
 PATIENCE = timedelta(days=3)
 """How long the account waits for Stripe and the mail server, at most."""
 
-LEASE = timedelta(minutes=6)
+LEASE = timedelta(minutes=8)
 """When whoever is at work on an erasure must have died; longer than a job's budget."""
 
 _FIRST_WAIT_SECONDS = 10

@@ -98,10 +98,9 @@ async def lock_owner(session: AsyncSession, user_id: str) -> User:
 
 
 async def end_all(session: AsyncSession, user_id: str) -> None:
-    """Cancel every trial of the account that is not over, and revoke the keys of all of them."""
+    """Cancel every trial of the account that runs, and revoke the keys of all of them."""
     owned = col(TrialWorkspace.owner_id) == user_id
-    is_open = col(TrialWorkspace.status).in_([Status.ACTIVE, Status.EXPIRED])
-    ended = update(TrialWorkspace).where(owned, is_open)
+    ended = update(TrialWorkspace).where(owned, col(TrialWorkspace.status) == Status.ACTIVE)
     await session.exec(ended.values(status=Status.CANCELLED, cancelled_at=DB_NOW))
     trials = select(TrialWorkspace.id).where(owned)
     revoked = update(TrialApiKey).where(

@@ -1,4 +1,4 @@
-"""The download of one's data: for its owner, who signed in of late, and for nobody else."""
+"""Leaving: the download of one's data, for its owner alone, and signing in to what is deleted."""
 
 import io
 import zipfile
@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlmodel import update
+from sqlmodel import select, update
 
 from app.core.clock import DB_NOW
-from app.models import SessionDetail
+from app.flows.erasure import begin_erasure
+from app.models import Session, SessionDetail
+from tests.api.browser import sign_in
 from tests.factories import make_key, make_session, make_user
 
 EXPORT = "/export/account.zip"
@@ -59,3 +61,18 @@ async def test_session_of_a_while_ago_wants_a_fresh_sign_in(
         assert answer.status_code == status
     assert "Sign in again first" in answer.text
     assert "/sign-in/?next=/settings/" in answer.text
+
+
+async def test_account_that_is_being_deleted_lets_nobody_in_and_says_why(
+    visitor: httpx.AsyncClient, cookie: str, unit_of_work: Any
+) -> None:
+    async with unit_of_work() as session:
+        row = (await session.exec(select(Session))).one()
+        await begin_erasure(session, row.user_id, row.id, confirm="ada@example.com")
+    visitor.cookies.set("latchkey_session", cookie)
+    assert (await visitor.get(EXPORT)).status_code == 401
+    answer = await sign_in(visitor, unit_of_work)
+    assert answer.status_code == 409
+    assert "This account is being deleted" in answer.text
+    async with unit_of_work() as session:
+        assert (await session.exec(select(Session))).all() == []
