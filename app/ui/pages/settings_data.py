@@ -94,8 +94,12 @@ def data_section() -> rx.Component:
 
 
 def _acts() -> rx.Component:
+    # in a tab of its own, which goes by itself: the socket of this page takes it for leaving
+    download = plain_link(
+        "Download all", EXPORT, target="_blank", class_name="button button-secondary"
+    )
     return rx.el.div(
-        plain_link("Download all", EXPORT, class_name="button button-secondary"),
+        download,
         button("Delete account", on_click=DataState.ask_to_erase, variant="danger"),
         class_name="row",
     )
@@ -152,6 +156,6 @@ def _begun() -> rx.Component:
 def _list(title: str, items: tuple[str, ...]) -> rx.Component:
     return rx.el.div(
         rx.el.h3(title),
-        rx.el.ul(*[rx.el.li(item) for item in items]),
+        rx.el.ul(*[rx.el.li(item) for item in items], class_name="points"),
         class_name="stack-s",
     )
