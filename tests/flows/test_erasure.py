@@ -1,5 +1,6 @@
 """Erased is erased: everywhere, for good, and nobody else's."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from app.core.crypto import sha256_hex
 from app.core.errors import InvalidRequest
 from app.flows.erasure import begin_erasure
 from app.jobs import erasure
+from app.jobs.app import running_jobs
 from app.models import (
     ApiCall,
     ApiKeyMetadata,
@@ -159,6 +161,17 @@ async def test_address_compares_without_case_and_asking_twice_is_asking_once(
         await erasure.erasures.note(session, leaving.user.id)  # from another tab
     async with unit_of_work() as session:
         assert len((await session.exec(select(Erasure.id))).all()) == 1
+
+
+async def test_worker_takes_it_up_at_once(
+    leaving: Customer, stripe: Stripe, unit_of_work: Any, mail_folder: Path
+) -> None:
+    async with running_jobs():
+        await ask(leaving)
+        async with asyncio.timeout(20):
+            while not subjects(mail_folder) or await count(unit_of_work):  # noqa: ASYNC110  # a worker can only be asked
+                await asyncio.sleep(0.05)
+    assert stripe.known == {"cus_other"}
 
 
 async def test_account_stays_until_all_nodes_have_written_what_they_had(
