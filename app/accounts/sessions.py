@@ -13,6 +13,7 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.devices import device_name
+from app.accounts.erasures import refuse_erased
 from app.core.clock import DB_NOW
 from app.core.crypto import new_token, sha256_hex
 from app.core.ids import new_id
@@ -50,13 +51,17 @@ class SessionSummary:
 async def start_session(
     session: AsyncSession, user_id: str, *, user_agent: str | None, ip_address: str | None
 ) -> str:
-    """A new session of the user; returns the token for its cookie, kept nowhere else."""
+    """A new session of the user; returns the token for its cookie, kept nowhere else.
+
+    Raises AccountBeingErased.
+    """
     token = new_token()
     row = Session(
         id=new_id(), session_token=sha256_hex(token), user_id=user_id, expires=DB_NOW + IDLE
     )
     session.add(row)
     await session.flush()
+    await refuse_erased(session, user_id)
     session.add(
         SessionDetail(
             session_id=row.id,

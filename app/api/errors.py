@@ -13,6 +13,11 @@ from app.core.ids import new_call_id
 from app.core.pages import PRIVATE_HEADERS
 
 logger = logging.getLogger(__name__)
+_TEMPLATES = {
+    "link_invalid": "link_invalid.html",
+    "sign_in_needed": "step_up.html",
+    "step_up_needed": "step_up.html",
+}
 _ROUTE_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -54,17 +59,16 @@ def answer(request: Request, error: LatchkeyError, request_id: str | None = None
     headers = {"x-request-id": request_id, **PRIVATE_HEADERS, **error.headers}
     if wants_page(request):
         page = render_page(
-            _template(error), status=error.status, title=error.title, detail=_page_detail(error)
+            _TEMPLATES.get(error.code, "message.html"),
+            status=error.status,
+            title=error.title,
+            detail=_page_detail(error),
         )
         page.headers.update(headers)
         return page
     return Response(
         problem_of(error, request_id), error.status, headers, media_type=PROBLEM_CONTENT_TYPE
     )
-
-
-def _template(error: LatchkeyError) -> str:
-    return "link_invalid.html" if error.code == "link_invalid" else "message.html"
 
 
 def _page_detail(error: LatchkeyError) -> str:

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from app.api import auth, dev_mail, health, look, oauth, reference, webhooks
+from app.api import auth, dev_mail, export, health, look, oauth, reference, webhooks
 from app.api.errors import add_error_handlers
 
 
@@ -15,6 +15,7 @@ def make_http(*, with_portal: bool) -> FastAPI:
         app.include_router(auth.router)
         app.include_router(oauth.router)
         app.include_router(dev_mail.router)
+        app.include_router(export.router)
         app.include_router(webhooks.router)
     else:
         app.include_router(look.router)

@@ -35,13 +35,17 @@ _AT_ONCE = 100
 
 
 async def store(session: AsyncSession, event: SignedEvent) -> bool:
-    """Keep the event and queue its application; False when it was here before."""
+    """Keep the event and queue its application; False when it was here before.
+
+    Of one that is ignored the text is not kept: it may be of somebody who is no customer here,
+    or not any more, and nothing comes of it.
+    """
     note = _why_ignored(event)
     row = {
         "id": event.id,
         "type": event.type,
         "stripe_customer_id": event.customer_id,
-        "payload": event.payload,
+        "payload": event.payload if note is None else "",
         "state": "pending" if note is None else "ignored",
         "note": note,
         "created_at": event.created_at,
@@ -92,8 +96,8 @@ async def mark_applied(session: AsyncSession, ids: Sequence[str], note: str | No
 
 
 async def mark_ignored(session: AsyncSession, ids: Sequence[str], note: str) -> None:
-    """These events have nothing to do with us."""
-    await _mark(session, ids, state="ignored", note=note)
+    """These events have nothing to do with us; their text is not kept."""
+    await _mark(session, ids, state="ignored", note=note, payload="")
 
 
 async def mark_failed(session: AsyncSession, ids: Sequence[str], note: str) -> None:

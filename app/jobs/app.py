@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from procrastinate import App, PsycopgConnector
 
 from app.core.database import direct_url
-from app.jobs import accounts, billing, housekeeping, leaks, mail, trials, usage
+from app.jobs import accounts, billing, erasure, housekeeping, leaks, mail, trials, usage
 
 SEARCH_PATH = "-c search_path=latchkey,public"
 """procrastinate's objects live in our schema, so that `public` stays the document's."""
@@ -32,6 +32,7 @@ def make_jobs() -> App:
         jobs.add_tasks_from(module.make_tasks(), namespace="accounts")
     jobs.add_tasks_from(billing.make_tasks(), namespace="billing")
     jobs.add_tasks_from(trials.make_tasks(), namespace="trials")
+    jobs.add_tasks_from(erasure.make_tasks(), namespace="erasure")
     for module in (housekeeping, leaks, usage):
         jobs.add_tasks_from(module.make_tasks(), namespace="housekeeping")
     return jobs

@@ -147,6 +147,16 @@ async def revoke_key(session: AsyncSession, user_id: str, key_id: str) -> None:
         raise NotFound("This key does not exist any more. Reload the page.")
 
 
+async def revoke_all(session: AsyncSession, user_id: str) -> None:
+    """Revoke every key of the account."""
+    statement = (
+        update(ApiKeyMetadata)
+        .where(col(ApiKeyMetadata.user_id) == user_id, col(ApiKeyMetadata.status) != "revoked")
+        .values(status="revoked", revoked_at=func.coalesce(ApiKeyMetadata.revoked_at, DB_NOW))
+    )
+    await session.exec(statement)
+
+
 async def approve_key(session: AsyncSession, user_id: str, key_id: str) -> None:
     """Let a pending key of the account work, once its owner's address is verified.
 

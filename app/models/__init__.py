@@ -9,6 +9,7 @@ from app.models.billing_notice import BillingNotice
 from app.models.call_note import CallNote
 from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
+from app.models.erasure import Erasure
 from app.models.idempotency_record import IdempotencyRecord
 from app.models.key_last_use import KeyLastUse
 from app.models.key_leak import KeyLeak
@@ -44,6 +45,7 @@ __all__ = [
     "CallNote",
     "DeletedKey",
     "EndpointName",
+    "Erasure",
     "IdempotencyRecord",
     "KeyLastUse",
     "KeyLeak",
@@ -81,6 +83,7 @@ insert_parents_first(
         CallNote,
         DeletedKey,
         EndpointName,
+        Erasure,
         IdempotencyRecord,
         UsageDelta,
         UsageHour,

@@ -11,7 +11,8 @@ class StripeEvent(Record, table=True):
     """A signed event, stored before anything is done about it. `payload` is the body's text.
 
     `state`: `pending` → `applied`, or `failed` when it was tried for days; `ignored` when it is
-    of a type, a customer or an account that we have nothing to do with. `note` says why.
+    of a type, a customer or an account that we have nothing to do with: then without its payload.
+    `note` says why.
     """
 
     __tablename__ = "StripeEvent"

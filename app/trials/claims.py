@@ -57,7 +57,7 @@ async def take_claim(session: AsyncSession, owner: User, tier: Tier) -> None:
 
     Raises TrialTaken, with nothing noted, when either had one in the last twelve months.
     """
-    subjects = _subjects(owner)
+    subjects = subjects_of(owner)
     async with session.begin_nested():
         rows = await session.exec(_TAKE, params={"subjects": subjects, "tier": tier.id})  # type: ignore[call-overload]  # sqlmodel types exec for its own selects only
         if len(rows.all()) < len(subjects):
@@ -89,7 +89,7 @@ def in_words(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def _subjects(owner: User) -> list[str]:
+def subjects_of(owner: User) -> list[str]:
     """What the two claims are kept under.
 
     Plain digests: one with SECRET_KEY would forget them all when that key is replaced.

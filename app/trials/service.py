@@ -99,6 +99,18 @@ async def lock_owner(session: AsyncSession, user_id: str) -> User:
     return owner
 
 
+async def end_all(session: AsyncSession, user_id: str) -> None:
+    """Cancel every trial of the account that runs, and revoke the keys of all of them."""
+    owned = col(TrialWorkspace.owner_id) == user_id
+    ended = update(TrialWorkspace).where(owned, col(TrialWorkspace.status) == Status.ACTIVE)
+    await session.exec(ended.values(status=Status.CANCELLED, cancelled_at=DB_NOW))
+    trials = select(TrialWorkspace.id).where(owned)
+    revoked = update(TrialApiKey).where(
+        col(TrialApiKey.workspace_id).in_(trials), col(TrialApiKey.status) == "active"
+    )
+    await session.exec(revoked.values(status="revoked", revoked_at=DB_NOW))
+
+
 async def find_running(
     session: AsyncSession, owner_id: str, tier_id: str, *, but: str = ""
 ) -> TrialWorkspace | None:

@@ -13,6 +13,8 @@ from app.ui.pages.overview import OverviewState, overview_page
 from app.ui.pages.plan_state import PlanState
 from app.ui.pages.public import public_pages
 from app.ui.pages.settings import settings_page
+from app.ui.pages.settings_data import DataState
+from app.ui.pages.settings_identities import IdentitiesState
 from app.ui.pages.settings_state import SettingsState
 from app.ui.pages.trial import trial_page, trial_title
 from app.ui.pages.trial_state import TrialState
@@ -64,6 +66,11 @@ def add_pages(app: rx.App) -> None:
     )
     app.add_page(
         settings_page,
-        on_load=[PortalState.load_user, SettingsState.enter],
+        on_load=[
+            PortalState.load_user,
+            SettingsState.enter,
+            IdentitiesState.enter,
+            DataState.enter_data,
+        ],
         **page_look("/settings", title="Settings", description="Your account and its sessions."),
     )

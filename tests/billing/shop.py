@@ -114,7 +114,15 @@ async def opened_shop(monkeypatch: Any) -> AsyncIterator[Shop]:
 
 def use_stripe(monkeypatch: Any, gateway: Any) -> None:
     """Let everything that asks Stripe ask this one."""
-    for place in ("apply", "customers", "checkout", "changes", "portal", "invoices"):
+    for place in (
+        "apply",
+        "customers",
+        "checkout",
+        "changes",
+        "portal",
+        "invoices",
+        "leaving",
+    ):
         monkeypatch.setattr(f"app.billing.{place}.get_gateway", lambda: gateway)
 
 

@@ -11,7 +11,7 @@ from procrastinate import RetryStrategy
 from psycopg_pool.base import AttemptWithBackoff
 from sqlmodel import func, select, update
 
-from app.accounts import links
+from app.accounts import erasures, links
 from app.accounts.service import confirm_link
 from app.billing import apply, event_store, notices
 from app.core import outbox
@@ -206,6 +206,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         "billing:apply_events",
         "billing:reconcile_from",
         "billing:send_notice",
+        "erasure:erase",
         "trials:delete_ended_from",
         "trials:send_notice",
         "housekeeping:verify_usage_from",
@@ -214,6 +215,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         "accounts:convert_overdue",
         "billing:apply_overdue",
         "billing:reconcile_all",
+        "erasure:erase_due",
         "housekeeping:delete_stale",
         "housekeeping:make_months",
         "housekeeping:retry_stalled",
@@ -236,6 +238,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
         apply.PLAN_STARTED_TASK,
         trials.DELETE_TASK,
         trial_notices.NOTICE_TASK,
+        erasures.ERASE_TASK,
     }
     periodic = {name for name, _ in second.periodic_registry.periodic_tasks}
     assert periodic == by_the_clock

@@ -70,6 +70,13 @@ class Gateway:
         found = await answered(self._client.customers.retrieve_async(customer_id))
         return objects.read(lambda customer: customer.get("deleted") is True, found)
 
+    async def delete_customer(self, customer_id: str) -> None:
+        """Delete the customer, its cards and its subscriptions, which end at once.
+
+        Stripe keeps the invoices. Raises StripeNotFound when it is deleted already.
+        """
+        await answered(self._client.customers.delete_async(customer_id))
+
     async def list_subscriptions(self, customer_id: str) -> Sequence[StripeSubscription]:
         """All of the customer's subscriptions, ended ones too, newest first."""
 

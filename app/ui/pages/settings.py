@@ -1,4 +1,4 @@
-"""The settings page: who the account says that it is, and where it is signed in."""
+"""The settings page: who the account is, how and where it is signed in, and its data."""
 
 import reflex as rx
 
@@ -6,6 +6,8 @@ from app.accounts.profile import LONGEST_NAME
 from app.ui.components import badge, button, field, notice, skeleton
 from app.ui.components.kinds import Text
 from app.ui.pages.frame import portal_page
+from app.ui.pages.settings_data import data_section
+from app.ui.pages.settings_identities import identities_section
 from app.ui.pages.settings_sessions import end_all_dialog, end_others_dialog, sessions_section
 from app.ui.pages.settings_state import SettingsState
 from app.ui.state import PortalState
@@ -18,7 +20,13 @@ def settings_page() -> rx.Component:
         notice(SettingsState.message),
         rx.cond(
             SettingsState.is_loaded,
-            rx.el.div(_profile(), sessions_section(), class_name="stack-l"),
+            rx.el.div(
+                _profile(),
+                identities_section(),
+                sessions_section(),
+                data_section(),
+                class_name="stack-l",
+            ),
             rx.cond(PortalState.failure, _failed(), skeleton("tile", "row", "row", "row")),
         ),
         end_others_dialog(),
