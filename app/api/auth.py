@@ -1,5 +1,7 @@
 """Signing in and out by mailed link, as plain HTTP routes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import quote
 
@@ -7,11 +9,11 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from app.accounts import links
+from app.accounts import limits, links
 from app.accounts.addresses import parse_address, safe_next
 from app.accounts.service import confirm_link
 from app.accounts.sessions import end_session
-from app.api.client import client_address
+from app.api.client import client_address, client_network
 from app.api.cookies import (
     clear_session_cookie,
     ensure_browser_token,
@@ -26,8 +28,8 @@ from app.core.database import unit_of_work
 from app.core.errors import InvalidRequest
 from app.core.pages import PRIVATE_HEADERS
 from app.core.settings import Settings, get_settings
+from app.trials.mailboxes import fold_address
 
-RESEND_AFTER_SECONDS = 30
 LONGEST_FIELD = 200
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
@@ -45,7 +47,7 @@ async def ask_for_link(
     company: Field = "",
     next: Annotated[str, Form()] = "",  # noqa: A002  # the contract's field name
 ) -> Response:
-    """Queue a sign-in link; the answer is the same whether the address is known."""
+    """Queue a sign-in link; answer and limits are the same whether the address is known."""
     try:
         address = parse_address(email)
     except InvalidRequest as error:
@@ -58,10 +60,13 @@ async def ask_for_link(
         company=_clean(company),
         next=safe_next(next),
     )
+    network = client_network(request, settings)
+    async with unit_of_work() as session:
+        await limits.take_link(session, fold_address(address), network=network)
     page = render_page(
         "check_inbox.html",
         email=wish.email,
-        resend_after_seconds=RESEND_AFTER_SECONDS,
+        resend_after_seconds=limits.RESEND_AFTER_SECONDS,
         dev_mail_url="/dev/mail" if settings.is_local and not settings.smtp_url else None,
         next=wish.next,
     )
@@ -74,7 +79,7 @@ async def ask_for_link(
 @router.get("/email/confirm")
 async def show_confirm(request: Request, settings: Config, token: Token = "") -> Response:
     """A page with one button: mail scanners open links, people press buttons."""
-    async with unit_of_work() as session:
+    async with _counting_bad_links(request, settings), unit_of_work() as session:
         link = await links.find_link(session, token)
         if link is None:
             raise links.LinkInvalid
@@ -95,7 +100,7 @@ async def confirm(
     """Sign in, once per link, and go on to where the person wanted to be."""
     previous = request.cookies.get(session_cookie_name(settings))
     try:
-        async with unit_of_work() as session:
+        async with _counting_bad_links(request, settings), unit_of_work() as session:
             session_token, next_path = await confirm_link(
                 session,
                 token,
@@ -123,6 +128,20 @@ async def sign_out(request: Request, settings: Config) -> Response:
     answer = RedirectResponse("/", 303, headers=PRIVATE_HEADERS)
     clear_session_cookie(answer, settings)
     return answer
+
+
+@asynccontextmanager
+async def _counting_bad_links(request: Request, settings: Settings) -> AsyncIterator[None]:
+    """A link is looked for here only while this network has not tried too many that are none."""
+    network = client_network(request, settings)
+    async with unit_of_work() as session:
+        await limits.check_bad_links(session, network=network)
+    try:
+        yield
+    except links.LinkInvalid:
+        async with unit_of_work() as session:
+            await limits.take_bad_link(session, network=network)
+        raise
 
 
 def _ask_again(email: str, next_path: str, error: InvalidRequest) -> Response:

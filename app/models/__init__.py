@@ -1,6 +1,7 @@
 """The tables: the document's nine, and ours in the schema `latchkey`. One file each."""
 
 from app.models.account import Account
+from app.models.allowance import Allowance
 from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
@@ -10,6 +11,7 @@ from app.models.call_note import CallNote
 from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
 from app.models.idempotency_record import IdempotencyRecord
+from app.models.key_exposure import KeyExposure
 from app.models.key_last_use import KeyLastUse
 from app.models.key_leak import KeyLeak
 from app.models.record import Record, insert_parents_first
@@ -35,6 +37,7 @@ from app.models.verification_token import VerificationToken
 
 __all__ = [
     "Account",
+    "Allowance",
     "ApiCall",
     "ApiKeyDetail",
     "ApiKeyMetadata",
@@ -44,6 +47,7 @@ __all__ = [
     "DeletedKey",
     "EndpointName",
     "IdempotencyRecord",
+    "KeyExposure",
     "KeyLastUse",
     "KeyLeak",
     "Record",
@@ -71,6 +75,7 @@ __all__ = [
 insert_parents_first(
     [
         Account,
+        Allowance,
         ApiCall,
         ApiKeyDetail,
         ApiKeyMetadata,
@@ -83,6 +88,7 @@ insert_parents_first(
         UsageDelta,
         UsageHour,
         UsagePeriod,
+        KeyExposure,
         KeyLastUse,
         KeyLeak,
         Session,

@@ -29,6 +29,8 @@ PAGES: dict[str, dict[str, object]] = {
     "message.html": {"title": "Not found", "detail": "Check the address."},
     "sign_in.html": {"email": "ada@", "error": "Check it.", "next": "/overview/"},
     "dev_mail.html": {"mails": [MAIL]},
+    "report_key.html": {"error": "Paste the key."},
+    "report_key_done.html": {},
 }
 
 

@@ -19,7 +19,7 @@ from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
 from app.jobs import billing, housekeeping, mail, trials, usage
-from app.keys import leaks
+from app.keys import exposure, leaks
 from app.metering import partitions
 from app.models import IdempotencyRecord, Session, SignInLink, VerificationToken
 from app.trials import notices as trial_notices
@@ -194,6 +194,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     first, second = jobs_app.make_jobs(), jobs_app.make_jobs()
     ours = {name for name in first.tasks if not name.startswith(("builtin", "procrastinate"))}
     queued = {
+        "accounts:send_exposure_notice",
         "accounts:send_leak_notice",
         "accounts:send_sign_in_link",
         "billing:apply_events",
@@ -220,6 +221,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     assert ours <= set(second.tasks)
     assert queued == {
         links.SEND_TASK,
+        exposure.NOTICE_TASK,
         leaks.NOTICE_TASK,
         usage.VERIFY_TASK,
         event_store.APPLY_TASK,
