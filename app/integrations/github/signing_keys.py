@@ -10,7 +10,7 @@ import binascii
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import httpx
@@ -70,8 +70,15 @@ class KeysUnavailable(LatchkeyError):
 class SigningKeys:
     """Checks signatures. Asks for the keys at `url` when it has none, or not the one named."""
 
-    def __init__(self, url: str, *, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pause_seconds: float = PAUSE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._url = url
+        self._clock = clock
         self._pause_seconds = pause_seconds
         self._keys: Mapping[str, ec.EllipticCurvePublicKey] = {}
         self._asked_at = self._read_at = -float("inf")
@@ -90,12 +97,12 @@ class SigningKeys:
 
     async def _find(self, identifier: str) -> ec.EllipticCurvePublicKey | None:
         async with self._asking:
-            now = time.monotonic()
+            now = self._clock()
             is_due = identifier not in self._keys or now - self._read_at >= KEPT_SECONDS
             if is_due and now - self._asked_at >= self._pause_seconds:
                 self._asked_at = now
                 await self._ask(now)
-            if time.monotonic() - self._read_at >= KEPT_SECONDS:
+            if now - self._read_at >= KEPT_SECONDS:
                 raise KeysUnavailable
             return self._keys.get(identifier)
 
