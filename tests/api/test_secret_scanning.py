@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from sqlalchemy import text
 
 from app.api.bodies import MOST_BYTES
@@ -169,13 +169,19 @@ async def test_what_github_has_not_signed_is_refused_and_changes_nothing(
 
 
 async def test_key_of_another_kind_verifies_nothing(settings: Settings) -> None:
+    sha256_of = hashes.SHA256()
+    large = ec.generate_private_key(ec.SECP384R1())
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    signed = {
+        "p384": (large, large.sign(b"[]", ec.ECDSA(sha256_of))),
+        "rsa": (other, other.sign(b"[]", padding.PKCS1v15(), sha256_of)),
+    }
     async with github(settings) as (server, post):
-        for name, key in (
-            ("rsa", rsa.generate_private_key(public_exponent=65537, key_size=2048)),
-            ("p384", ec.generate_private_key(ec.SECP384R1())),
-        ):
+        for name, (key, signature) in signed.items():
             server.others.append({"key_identifier": name, "key": _pem(key)})
-            assert (await post([], name=name)).status_code == 400
+            encoded = base64.b64encode(signature).decode()
+            answer = await post([], name=name, Github_Public_Key_Signature=encoded)
+            assert answer.status_code == 400
         assert (await post([])).status_code == 200
 
 

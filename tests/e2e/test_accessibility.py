@@ -187,6 +187,17 @@ def test_pages_behind_a_link(page, portal):
     assert_clean_page(page, "This link no longer works")
 
 
+def test_pages_for_reporting_a_key(page, portal):
+    page.goto(f"{portal.url}/report-key")
+    assert_clean_page(page, "Report an exposed key")
+    page.get_by_label("The key").fill(" ")
+    page.get_by_role("button", name="Report the key").click()
+    assert_clean_page(page, "Report an exposed key")
+    page.get_by_label("The key").fill("lk_live_x")
+    page.get_by_role("button", name="Report the key").click()
+    assert_clean_page(page, "Thank you")
+
+
 def test_pages_of_what_is_refused(page, portal):
     page.goto(f"{portal.url}/auth/no-such-page")
     assert_clean_page(page, "There is no page here")
