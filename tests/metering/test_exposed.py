@@ -40,7 +40,11 @@ async def test_genuine_key_gets_its_day_and_no_key_is_asked_for(
     start_meter: StartMeter, live_key: Key, tables: Tables
 ) -> None:
     meter = await start_service(start_meter)
-    question = {"key": live_key.secret, "url": "https://paste.example/1", "source": "a paste"}
+    question = {
+        "key": f"{live_key.secret}\n",
+        "url": "https://paste.example/1",
+        "source": "a paste",
+    }
     reply = await post(meter, question)
     assert (reply.status, reply.json()) == (200, {"received": 1})
     assert reply.headers["cache-control"] == "no-store"

@@ -66,4 +66,4 @@ def _read(value: Any) -> Sequence[Sighting]:
         reports = checked({"reports": value}, ExposedKeys).reports
     else:
         reports = [checked(value, ExposedKey)]
-    return [read_sighting(one.key, url=one.url, source=one.source) for one in reports]
+    return [read_sighting(one.key.strip(), url=one.url, source=one.source) for one in reports]
