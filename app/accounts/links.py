@@ -54,9 +54,12 @@ class LinkRequest:
 async def request_link(session: AsyncSession, request: LinkRequest, *, browser: str) -> str:
     """Note the wish and queue its mail; returns the request's id.
 
-    `browser` is the random value of a cookie that only the asking browser holds. Nothing
-    here depends on whether the address is known.
+    `browser` is the random value of a cookie that only the asking browser holds. What it asked
+    for before with this address ends: of its links only the newest works, and mail that a server
+    has kept waiting is not sent any more. Another browser's links stay, or strangers could end
+    them. Nothing here depends on whether the address is known.
     """
+    await _forget_earlier(session, request.email, sha256_hex(browser))
     link = SignInLink(
         id=new_id(),
         email=request.email,
@@ -135,6 +138,17 @@ async def delete_stale(session: AsyncSession) -> None:
     digests = select(SignInLink.token_hash).where(is_stale)
     await session.exec(delete(VerificationToken).where(col(VerificationToken.token).in_(digests)))
     await session.exec(delete(SignInLink).where(is_stale))
+
+
+async def _forget_earlier(session: AsyncSession, email: str, browser_hash: str) -> None:
+    """Rows first and then their tokens, as whoever uses a link locks them."""
+    statement = (
+        delete(SignInLink)
+        .where(col(SignInLink.email) == email, col(SignInLink.browser_hash) == browser_hash)
+        .returning(col(SignInLink.token_hash))
+    )
+    digests = (await session.exec(statement)).scalars().all()
+    await session.exec(delete(VerificationToken).where(col(VerificationToken.token).in_(digests)))
 
 
 async def _forget_token(session: AsyncSession, digest: str | None) -> None:

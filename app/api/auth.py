@@ -1,5 +1,7 @@
 """Signing in and out by mailed link, as plain HTTP routes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import quote
 
@@ -8,12 +10,12 @@ from fastapi.responses import RedirectResponse
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
-from app.accounts import links
+from app.accounts import limits, links
 from app.accounts.addresses import parse_address, safe_next
 from app.accounts.profile import LONGEST_NAME, clean_name
 from app.accounts.service import confirm_link
 from app.accounts.sessions import end_all_sessions, end_session, find_session
-from app.api.client import client_address
+from app.api.client import client_address, client_network
 from app.api.cookies import (
     clear_session_cookie,
     ensure_browser_token,
@@ -29,8 +31,7 @@ from app.core.errors import InvalidRequest
 from app.core.pages import PRIVATE_HEADERS
 from app.core.settings import Settings, get_settings
 from app.integrations.oauth import list_offers
-
-RESEND_AFTER_SECONDS = 30
+from app.trials.mailboxes import fold_address
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
 Config = Annotated[Settings, Depends(get_settings)]
@@ -47,7 +48,7 @@ async def ask_for_link(
     company: Field = "",
     next: Annotated[str, Form()] = "",  # noqa: A002  # the contract's field name
 ) -> Response:
-    """Queue a sign-in link; the answer is the same whether the address is known."""
+    """Queue a sign-in link; answer and limits are the same whether the address is known."""
     try:
         address = parse_address(email)
     except InvalidRequest as error:
@@ -60,10 +61,13 @@ async def ask_for_link(
         company=clean_name(company),
         next=safe_next(next),
     )
+    network = client_network(request, settings)
+    async with unit_of_work() as session:
+        await limits.take_link(session, fold_address(address), network=network)
     page = render_page(
         "check_inbox.html",
         email=wish.email,
-        resend_after_seconds=RESEND_AFTER_SECONDS,
+        resend_after_seconds=limits.RESEND_AFTER_SECONDS,
         dev_mail_url="/dev/mail" if settings.is_local and not settings.smtp_url else None,
         next=wish.next,
     )
@@ -76,7 +80,7 @@ async def ask_for_link(
 @router.get("/email/confirm")
 async def show_confirm(request: Request, settings: Config, token: Token = "") -> Response:
     """A page with one button: mail scanners open links, people press buttons."""
-    async with unit_of_work() as session:
+    async with _counting_bad_links(request, settings), unit_of_work() as session:
         link = await links.find_link(session, token)
         if link is None:
             raise links.LinkInvalid
@@ -97,7 +101,7 @@ async def confirm(
     """Sign in, once per link, and go on to where the person wanted to be."""
     previous = request.cookies.get(session_cookie_name(settings))
     try:
-        async with unit_of_work() as session:
+        async with _counting_bad_links(request, settings), unit_of_work() as session:
             session_token, next_path = await confirm_link(
                 session,
                 token,
@@ -138,6 +142,20 @@ async def _end(session: AsyncSession, token_hash: str, *, everywhere: bool) -> N
         await end_session(session, token_hash)
     else:
         await end_all_sessions(session, caller.user_id)
+
+
+@asynccontextmanager
+async def _counting_bad_links(request: Request, settings: Settings) -> AsyncIterator[None]:
+    """A link is looked for here only while this network has not tried too many that are none."""
+    network = client_network(request, settings)
+    async with unit_of_work() as session:
+        await limits.check_bad_links(session, network=network)
+    try:
+        yield
+    except links.LinkInvalid:
+        async with unit_of_work() as session:
+            await limits.take_bad_link(session, network=network)
+        raise
 
 
 def _ask_again(email: str, next_path: str, error: InvalidRequest, settings: Settings) -> Response:

@@ -4,6 +4,7 @@ import re
 
 from starlette.requests import HTTPConnection
 
+from app.core.networks import network_of
 from app.core.settings import Settings
 
 _HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s\[\]:/\\@?#]+))(?::[0-9]{1,5})?")
@@ -22,6 +23,11 @@ def client_address(connection: HTTPConnection, settings: Settings) -> str | None
         if len(entries) >= hops:
             return entries[-hops]
     return connection.client.host if connection.client else None
+
+
+def client_network(connection: HTTPConnection, settings: Settings) -> str | None:
+    """The client's network, as limits count it; None where they do not (`network_of`)."""
+    return network_of(client_address(connection, settings))
 
 
 def asked_name(connection: HTTPConnection) -> str:

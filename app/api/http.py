@@ -2,7 +2,18 @@
 
 from fastapi import FastAPI
 
-from app.api import auth, dev_mail, export, health, look, oauth, reference, webhooks
+from app.api import (
+    auth,
+    dev_mail,
+    export,
+    health,
+    look,
+    oauth,
+    reference,
+    report_key,
+    secret_scanning,
+    webhooks,
+)
 from app.api.errors import add_error_handlers
 
 
@@ -17,6 +28,8 @@ def make_http(*, with_portal: bool) -> FastAPI:
         app.include_router(dev_mail.router)
         app.include_router(export.router)
         app.include_router(webhooks.router)
+        app.include_router(secret_scanning.router)
+        app.include_router(report_key.router)
     else:
         app.include_router(look.router)
     add_error_handlers(app)

@@ -5,27 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
+from app.api.bodies import read_body
 from app.billing import event_store
 from app.core.database import unit_of_work
-from app.core.errors import LatchkeyError, NotFound
+from app.core.errors import NotFound
 from app.core.settings import Settings, get_settings
 from app.integrations.stripe import webhook_secret
 from app.integrations.stripe.webhooks import read_event
 
-MOST_BYTES = 1024 * 1024
-"""Of one event; Stripe's are some kilobytes."""
-
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 Config = Annotated[Settings, Depends(get_settings)]
-
-
-class EventTooLarge(LatchkeyError):
-    """More bytes than any event has."""
-
-    status = 413
-    code = "body_too_large"
-    title = "Too large for an event"
-    default_detail = "An event may have 1 MiB at most. Nothing of this one was read further."
 
 
 @router.post("/stripe")
@@ -38,16 +27,7 @@ async def take_event(
     secret = webhook_secret(settings)
     if secret is None:
         raise NotFound
-    event = read_event(await _read(request), stripe_signature, secret)
+    event = read_event(await read_body(request), stripe_signature, secret)
     async with unit_of_work() as session:
         await event_store.store(session, event)
     return Response(status_code=204)
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise EventTooLarge
-    return bytes(body)

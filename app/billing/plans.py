@@ -6,6 +6,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,27 @@ class TrialTerms:
 
 
 @dataclass(frozen=True)
+class LeakTerms:
+    """What becomes of a key that somebody reports as exposed: `grace` (the default) or `revoke`."""
+
+    action: str = "grace"
+
+    @property
+    def grace(self) -> timedelta:
+        """How long such a key goes on working."""
+        return _LEAK_ACTIONS[self.action]
+
+
+_LEAK_ACTIONS = {"revoke": timedelta(0), "grace": timedelta(hours=24)}
+
+
+@dataclass(frozen=True)
 class Plans:
-    """All tiers, in the order of the file, and the terms of trials."""
+    """All tiers, in the order of the file, the terms of trials, and those of exposed keys."""
 
     tiers: tuple[Tier, ...]
     trials: TrialTerms
+    leaks: LeakTerms = LeakTerms()
 
     def get_tier(self, tier_id: str) -> Tier:
         """The tier with this id. Raises KeyError for one that the file does not have."""
@@ -91,7 +108,7 @@ def load_plans(path: Path) -> Plans:
 
 
 def _plans(document: Mapping[str, Any], source: str) -> Plans:
-    _refuse_unknown(document, {"tiers", "trials"}, source)
+    _refuse_unknown(document, {"tiers", "trials", "leaks"}, source)
     tables = _table(document, "tiers", source)
     if FREE not in tables:
         raise PlansInvalid(f"{source}: add [tiers.{FREE}], the plan of everyone who has no other.")
@@ -100,7 +117,18 @@ def _plans(document: Mapping[str, Any], source: str) -> Plans:
     trials = TrialTerms(
         **_values(TrialTerms, _table(document, "trials", source), f"{source}: trials")
     )
-    return Plans(tiers=tiers, trials=trials)
+    return Plans(tiers=tiers, trials=trials, leaks=_leaks(document, source))
+
+
+def _leaks(document: Mapping[str, Any], source: str) -> LeakTerms:
+    """Grace where the file does not say: nobody's calls stop who has not chosen that."""
+    if "leaks" not in document:
+        return LeakTerms()
+    table = _table(document, "leaks", source)
+    terms = LeakTerms(**_values(LeakTerms, table, f"{source}: leaks"))
+    if terms.action not in _LEAK_ACTIONS:
+        raise PlansInvalid(f'{source}: leaks: \'action\' must be "revoke" or "grace".')
+    return terms
 
 
 def _tier(tier_id: str, tables: Mapping[str, Any], source: str) -> Tier:
@@ -123,7 +151,9 @@ def _refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> No
             )
 
 
-def _values(kind: type[Tier | TrialTerms], table: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _values(
+    kind: type[Tier | TrialTerms | LeakTerms], table: Mapping[str, Any], where: str
+) -> dict[str, Any]:
     """What to fill a dataclass with: every field present, of its type, and not negative."""
     listed = [field for field in fields(kind) if field.name != "id"]
     _refuse_unknown(table, {field.name for field in listed}, where)

@@ -31,6 +31,7 @@ _DELETE_LEFT = (
     text('DELETE FROM latchkey."UsageHour" WHERE "keyId" = ANY (CAST(:keys AS text[]))'),
     text('DELETE FROM latchkey."KeyLastUse" WHERE "keyId" = ANY (CAST(:keys AS text[]))'),
     text('DELETE FROM latchkey."KeyLeak" WHERE "keyId" = ANY (CAST(:keys AS text[]))'),
+    text('DELETE FROM latchkey."KeyExposure" WHERE "keyId" = ANY (CAST(:keys AS text[]))'),
     text('DELETE FROM latchkey."UsagePeriod" WHERE "scopeId" = ANY (CAST(:scopes AS text[]))'),
     # what the deletion itself has just left behind, for sweeps
     text('DELETE FROM latchkey."DeletedKey" WHERE "scopeId" = ANY (CAST(:scopes AS text[]))'),

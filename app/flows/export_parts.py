@@ -19,8 +19,10 @@ from app.models import (
     EndpointName,
     Erasure,
     IdempotencyRecord,
+    KeyExposure,
     KeyLastUse,
     KeyLeak,
+    OAuthStateUse,
     Record,
     Session,
     SessionDetail,
@@ -55,6 +57,7 @@ LEFT_OUT: Mapping[Model, str] = {
     EndpointName: "names of routes, of nobody",
     Erasure: "there only once the account is being deleted",
     IdempotencyRecord: "encrypted copies of answers in calls.ndjson, kept for a day",
+    OAuthStateUse: "digests of browsers' states, of nobody, kept for minutes",
     UsageDelta: "added to usage_hours.ndjson before it is read",
     VerificationToken: "digests of links' tokens; what was asked for is in sign_in_links.json",
 }
@@ -137,14 +140,18 @@ def _trial_keys(user: User) -> Statement:
     )
 
 
-_USE = [*columns(KeyLastUse, but=["key_id"]), *columns(KeyLeak, but=["key_id"], prefix="leak_")]
+_USE = [
+    *columns(KeyLastUse, but=["key_id"]),
+    *columns(KeyLeak, but=["key_id"], prefix="leak_"),
+    *columns(KeyExposure, but=["key_id"], prefix="exposure_"),
+]
 
 
 def _with_use(statement: Statement, key_id: Any) -> Statement:
-    """When each key was last used, and last seen in a URL."""
-    return statement.join(KeyLastUse, col(KeyLastUse.key_id) == key_id, isouter=True).join(
-        KeyLeak, col(KeyLeak.key_id) == key_id, isouter=True
-    )
+    """When each key was last used, last seen in a URL, and reported as exposed."""
+    for model in (KeyLastUse, KeyLeak, KeyExposure):
+        statement = statement.join(model, col(model.key_id) == key_id, isouter=True)
+    return statement
 
 
 def _trials(user: User) -> Statement:
@@ -243,7 +250,7 @@ PARTS = (
     Part(
         "keys.json",
         "your keys, with their last use",
-        (ApiKeyMetadata, ApiKeyDetail, KeyLastUse, KeyLeak),
+        (ApiKeyMetadata, ApiKeyDetail, KeyLastUse, KeyLeak, KeyExposure),
         _keys,
         _HASH,
     ),
@@ -252,7 +259,7 @@ PARTS = (
     Part(
         "trial_keys.json",
         "your trials' keys, with their last use",
-        (TrialApiKey, TrialApiKeyDetail, KeyLastUse, KeyLeak),
+        (TrialApiKey, TrialApiKeyDetail, KeyLastUse, KeyLeak, KeyExposure),
         _trial_keys,
         _HASH,
     ),

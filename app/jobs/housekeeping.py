@@ -3,6 +3,7 @@
 from procrastinate import Blueprint, JobContext
 
 from app.accounts import links, oauth_states, sessions
+from app.core import allowances
 from app.core.clock import utc_now
 from app.core.database import direct_url, unit_of_work
 from app.metering import expired_records, partitions
@@ -46,11 +47,12 @@ async def retry_stalled(context: JobContext, timestamp: int) -> None:
 
 
 async def delete_stale(context: JobContext, timestamp: int) -> None:
-    """Remove links, sessions and kept answers that ended by time, and jobs that failed long ago."""
+    """Remove what ended by time: links, sessions, limits, kept answers; and old failed jobs."""
     async with unit_of_work() as session:
         await links.delete_stale(session)
         await sessions.delete_expired(session)
         await oauth_states.delete_stale(session)
+        await allowances.forget_unused(session)
     await expired_records.delete_expired(direct_url())
     await context.app.job_manager.delete_old_jobs(FAILED_JOBS_KEPT_HOURS, include_failed=True)
 

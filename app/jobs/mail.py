@@ -10,6 +10,7 @@ from app.core.database import unit_of_work
 from app.core.settings import get_settings
 from app.integrations.mail import Mail, make_mailer
 from app.integrations.mail.render import render_mail
+from app.keys.exposure_notice import ExposureNotice, find_exposure_notice
 from app.keys.leaks import find_notice
 
 RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
@@ -22,6 +23,7 @@ def make_tasks() -> Blueprint:
     tasks = Blueprint()
     tasks.task(name="send_sign_in_link", retry=RETRY)(send_sign_in_link)
     tasks.task(name="send_leak_notice", retry=RETRY)(send_leak_notice)
+    tasks.task(name="send_exposure_notice", retry=RETRY)(send_exposure_notice)
     return tasks
 
 
@@ -52,12 +54,7 @@ async def send_leak_notice(key_id: str, day: str) -> None:
     if notice is None:
         return
     settings = get_settings()
-    start = f"{notice.start}…" if notice.start else ""
-    key = (
-        f"{notice.label} ({start})"
-        if notice.label and start
-        else notice.label or start or "Unnamed"
-    )
+    key = _named(notice.label, notice.start)
     mail = render_mail(
         "key_leak",
         to=notice.to,
@@ -70,6 +67,41 @@ async def send_leak_notice(key_id: str, day: str) -> None:
         site=settings.public_url,
     )
     await _hand_on(mail, f"about the leaked key {key_id}")
+
+
+async def send_exposure_notice(key_id: str) -> None:
+    """Tell a key's owner that somebody has found and reported it, and what was done."""
+    async with unit_of_work() as session:
+        notice = await find_exposure_notice(session, key_id)
+    if notice is None:
+        return
+    settings = get_settings()
+    mail = render_mail(
+        "key_exposed",
+        to=notice.to,
+        subject=_exposure_subject(notice),
+        message_id=f"<key-exposed.{key_id}@{settings.public_host}>",
+        key=_named(notice.label, notice.start),
+        place=notice.place,
+        is_revoked=notice.is_revoked,
+        ends=f"{notice.ends_at:%Y-%m-%d %H:%M}",
+        link=f"{settings.public_url}/{'trials' if notice.is_trial else 'keys'}/",
+        site=settings.public_url,
+    )
+    await _hand_on(mail, f"about the exposed key {key_id}")
+
+
+def _exposure_subject(notice: ExposureNotice) -> str:
+    key = _named(notice.label, notice.start)
+    if notice.is_revoked:
+        return f"Your key {key} was found by others and is revoked: replace it"
+    return f"Your key {key} was found by others and ends soon: replace it"
+
+
+def _named(label: str | None, start: str | None) -> str:
+    """A key in words: its name and how it begins, as far as they are known."""
+    shown = f"{start}…" if start else ""
+    return f"{label} ({shown})" if label and shown else label or shown or "Unnamed"
 
 
 async def _hand_on(mail: Mail, what: str) -> None:

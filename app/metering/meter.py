@@ -52,8 +52,8 @@ class Meter:
     `direct_url` leads past a pooler, for LISTEN; it is the same where there is none.
     `cipher`, asked likewise, encrypts answers that are kept; without it no `Idempotency-Key` is
     heeded.
-    Latchkey's own routes are answered here, for holders of these root keys (their SHA-256) and
-    of customers' keys; the inner app never sees them.
+    Latchkey's own routes are answered here, for holders of these root keys (their SHA-256), of
+    customers' keys, or of none; the inner app never sees them.
     The inner app's own lifespan is run by `start()` and `stop()`; do not run it elsewhere.
     """
 
@@ -95,8 +95,10 @@ class Meter:
             self._admission,
             self.keys,
             self.recorder,
+            plans=plans,
             root_keys=root_keys,
             record_bodies=record_bodies,
+            trusted_proxy_hops=trusted_proxy_hops,
             seconds=database_seconds,
         )
         self._own_by_path = self._own.by_path

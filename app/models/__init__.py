@@ -1,6 +1,7 @@
 """The tables: the document's nine, and ours in the schema `latchkey`. One file each."""
 
 from app.models.account import Account
+from app.models.allowance import Allowance
 from app.models.api_call import ApiCall
 from app.models.api_key_detail import ApiKeyDetail
 from app.models.api_key_metadata import ApiKeyMetadata
@@ -11,6 +12,7 @@ from app.models.deleted_key import DeletedKey
 from app.models.endpoint_name import EndpointName
 from app.models.erasure import Erasure
 from app.models.idempotency_record import IdempotencyRecord
+from app.models.key_exposure import KeyExposure
 from app.models.key_last_use import KeyLastUse
 from app.models.key_leak import KeyLeak
 from app.models.oauth_state_use import OAuthStateUse
@@ -37,6 +39,7 @@ from app.models.verification_token import VerificationToken
 
 __all__ = [
     "Account",
+    "Allowance",
     "ApiCall",
     "ApiKeyDetail",
     "ApiKeyMetadata",
@@ -47,6 +50,7 @@ __all__ = [
     "EndpointName",
     "Erasure",
     "IdempotencyRecord",
+    "KeyExposure",
     "KeyLastUse",
     "KeyLeak",
     "OAuthStateUse",
@@ -75,6 +79,7 @@ __all__ = [
 insert_parents_first(
     [
         Account,
+        Allowance,
         ApiCall,
         ApiKeyDetail,
         ApiKeyMetadata,
@@ -88,6 +93,7 @@ insert_parents_first(
         UsageDelta,
         UsageHour,
         UsagePeriod,
+        KeyExposure,
         KeyLastUse,
         KeyLeak,
         OAuthStateUse,

@@ -106,6 +106,7 @@ def _site_footer() -> rx.Component:
                         ("Quick start", "/docs/"),
                         ("Error codes", "/docs/errors/"),
                         ("Pricing", "/pricing/"),
+                        ("Report an exposed key", "/report-key"),
                     )
                 ],
                 aria_label="Footer",

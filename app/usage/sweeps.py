@@ -39,6 +39,7 @@ _ALL = (
     _Swept('latchkey."UsagePeriod"', "scopeId", _SCOPES),
     _Swept('latchkey."KeyLastUse"', "keyId", _KEYS),
     _Swept('latchkey."KeyLeak"', "keyId", _KEYS),
+    _Swept('latchkey."KeyExposure"', "keyId", _KEYS),
     _Swept('latchkey."DeletedKey"', "scopeId", _SCOPES),
     _NOTES,
 )

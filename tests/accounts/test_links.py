@@ -76,8 +76,11 @@ async def test_fifty_confirmations_at_once_give_one_session(unit_of_work):
 
 
 async def test_two_links_of_one_new_address_confirmed_at_once_make_one_user(unit_of_work):
-    tokens = [await issue(unit_of_work, await ask(unit_of_work)) for _ in range(8)]
-    await asyncio.gather(*(confirm(unit_of_work, token) for token in tokens))
+    tokens = {
+        browser: await issue(unit_of_work, await ask(unit_of_work, browser=browser))
+        for browser in "abcdefgh"
+    }
+    await asyncio.gather(*(confirm(unit_of_work, tokens[one], browser=one) for one in tokens))
     assert await count(unit_of_work, User) == 1
     assert await count(unit_of_work, Session) == 8
 
@@ -113,6 +116,27 @@ async def test_used_request_gets_no_further_token(unit_of_work):
     await confirm(unit_of_work, await issue(unit_of_work, link_id))
     async with unit_of_work() as session:
         assert await links.issue_token(session, link_id) is None
+
+
+async def test_of_one_browsers_links_only_the_newest_works(unit_of_work):
+    old = await issue(unit_of_work, await ask(unit_of_work))
+    waiting = await ask(unit_of_work)
+    newest = await ask(unit_of_work)
+    async with unit_of_work() as session:
+        assert await links.issue_token(session, waiting) is None
+    new = await issue(unit_of_work, newest)
+    with pytest.raises(LinkInvalid):
+        await confirm(unit_of_work, old)
+    assert await confirm(unit_of_work, new)
+    assert await count(unit_of_work, VerificationToken) == 0
+
+
+async def test_stranger_who_asks_for_the_same_address_ends_no_link(unit_of_work):
+    token = await issue(unit_of_work, await ask(unit_of_work))
+    await ask(unit_of_work, browser="a stranger's")
+    other = LinkRequest(email="eve@example.com", name=None, company=None, next="/keys/")
+    await ask(unit_of_work, other)
+    assert await confirm(unit_of_work, token)
 
 
 async def test_address_is_found_without_regard_to_case(unit_of_work):

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.accounts import limits
 from app.core.settings import Settings
 from tests.api.browser import PUBLIC_URL, make_settings, opened
 from tests.issuer.real import running_issuer
@@ -27,6 +28,14 @@ async def open_browser(unit_of_work: Any, settings: Settings) -> AsyncIterator[A
             return await stack.enter_async_context(opened(changed or settings, **options))
 
         yield open_one
+
+
+@pytest.fixture
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links may be asked for as often as one likes."""
+    for name in ("LINKS_OF_MAILBOX", "LINKS_OF_NETWORK", "LINKS_OVERALL"):
+        monkeypatch.setattr(limits, name, 1_000_000)
+    monkeypatch.setattr(limits, "RESEND_AFTER_SECONDS", 0)
 
 
 @pytest.fixture

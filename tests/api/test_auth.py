@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import pytest
 from sqlalchemy import text
 from sqlmodel import func, select, update
 
@@ -52,6 +53,7 @@ async def test_asking_queues_one_job_that_holds_no_token(visitor, unit_of_work):
     assert await count(unit_of_work, VerificationToken) == 0
 
 
+@pytest.mark.usefixtures("asked_often")
 async def test_asking_names_the_browser_in_a_cookie_that_no_script_reads(visitor):
     first, second = await ask(visitor), await ask(visitor)
     cookie = first.headers["set-cookie"]

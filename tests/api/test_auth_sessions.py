@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from sqlmodel import func, select, update
 
 from app.core.crypto import sha256_hex
 from app.models import Session, SessionDetail, SignInLink, User
 from tests.api.browser import ask, mail_link, make_settings, sign_in
+
+pytestmark = pytest.mark.usefixtures("asked_often")
 
 HOSTILE = ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)",
            "\t//evil.example", "/keys/\r\nSet-Cookie: a=b", "keys"]  # fmt: skip

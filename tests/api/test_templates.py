@@ -42,6 +42,8 @@ PAGES: dict[str, dict[str, object]] = {
     },
     "going_on.html": {"url": "https://provider.example/?a=1&b=2", "label": "Our <staff>"},
     "dev_mail.html": {"mails": [MAIL]},
+    "report_key.html": {"error": "Paste the key."},
+    "report_key_done.html": {},
 }
 
 

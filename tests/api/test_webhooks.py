@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from app.api.webhooks import MOST_BYTES
+from app.api.bodies import MOST_BYTES
 from app.core.settings import Settings
 from app.models import StripeEvent
 from app.sandbox.delivery import signature

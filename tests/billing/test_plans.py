@@ -1,5 +1,6 @@
 """The plans file: what ours says, and how a wrong one is refused."""
 
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -102,3 +103,20 @@ def test_a_price_that_cannot_be_is_named(
 def test_an_older_price_still_buys_its_plan(tmp_path: Path) -> None:
     path = altered(tmp_path, "older_price_ids = []", 'older_price_ids = ["price_1"]')
     assert load_plans(path).get_tier(FREE).price_ids == ("price_1",)
+
+
+def test_what_becomes_of_an_exposed_key_is_in_the_file(tmp_path: Path) -> None:
+    assert load_plans(SHIPPED).leaks.grace == timedelta(hours=24)
+    strict = altered(tmp_path, 'action = "grace"', 'action = "revoke"')
+    assert load_plans(strict).leaks.grace == timedelta(0)
+
+
+def test_file_that_does_not_say_gives_exposed_keys_a_day(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.toml"
+    silent.write_text(SHIPPED.read_text().partition("[leaks]")[0])
+    assert load_plans(silent).leaks.grace == timedelta(hours=24)
+
+
+def test_unknown_action_for_exposed_keys_is_named(tmp_path: Path) -> None:
+    message = refusal(altered(tmp_path, 'action = "grace"', 'action = "delete"'))
+    assert "leaks: 'action' must be" in message

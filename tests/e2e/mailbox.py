@@ -1,5 +1,6 @@
 """A real SMTP server that keeps what it receives."""
 
+import asyncio
 import email
 import email.policy
 import re
@@ -15,14 +16,19 @@ DELIVERY_SECONDS = 20
 
 
 class Mailbox:
-    """The mails that arrived, in order. `refusals` are its answers before it takes one."""
+    """The mails that arrived, in order. `refusals` are its answers before it takes one.
+
+    `delay_seconds`: how long it takes over each.
+    """
 
     def __init__(self):
         self.mails = []
         self.recipients = []
         self.refusals = []
+        self.delay_seconds = 0.0
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802  # aiosmtpd's name
+        await asyncio.sleep(self.delay_seconds)
         if self.refusals:
             return self.refusals.pop(0)
         self.recipients.append(envelope.rcpt_tos)
@@ -46,9 +52,9 @@ def link_in(mail) -> str:
 
 
 @contextmanager
-def running_mailbox() -> Iterator[tuple[Mailbox, str]]:
+def running_mailbox(port: int | None = None) -> Iterator[tuple[Mailbox, str]]:
     mailbox = Mailbox()
-    port = free_port()
+    port = port or free_port()
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:

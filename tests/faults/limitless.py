@@ -1,6 +1,7 @@
 """The API in a process of its own for all tests of a module, with keys that meet no limit."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from app.keys.format import new_key
 from tests.conftest import TEMPLATE, new_database
 from tests.factories import make_key, make_user
 from tests.faults.api_process import ApiProcess
+
+_AT_WILL = (sys.executable, str(Path(__file__).with_name("at_will.py")))
 
 
 @dataclass
@@ -49,7 +52,7 @@ def running_place(postgres: str, folder: Path, *names: str) -> Iterator[Place]:
         database.point_at(url)
         keys = asyncio.run(_make_keys(names))
         root_key = new_key("root")
-        api = ApiProcess(url, folder, ROOT_KEYS=sha256_hex(root_key))
+        api = ApiProcess(url, folder, program=_AT_WILL, ROOT_KEYS=sha256_hex(root_key))
         place = Place(api, url, keys, root_key)
         try:
             asyncio.run(place.api.start())

@@ -12,9 +12,10 @@ import aiosmtplib
 import pytest
 
 from app.core.clock import utc_now
-from app.integrations.mail import FileMailer, Mail, SmtpMailer, list_stored, make_mailer
+from app.integrations.mail import FileMailer, Mail, SmtpMailer, list_stored, make_mailer, smtp
 from app.integrations.mail.message import to_mime
 from app.integrations.mail.render import render_mail
+from app.keys.places import place_of
 from tests.api.browser import make_settings
 from tests.e2e.mailbox import link_in, running_mailbox
 
@@ -232,13 +233,74 @@ class TestSmtp:
     async def test_address_says_port_encryption_and_who(self, monkeypatch, url, expected):
         seen = {}
 
-        async def send(message, **options):
+        def connect(**options):
             seen.update(options)
+            raise ConnectionError("far enough")
 
-        monkeypatch.setattr(aiosmtplib, "send", send)
-        await SmtpMailer(url, sender=SENDER).send(sign_in_mail())
+        monkeypatch.setattr(aiosmtplib, "SMTP", connect)
+        with pytest.raises(ConnectionError, match="far enough"):
+            await SmtpMailer(url, sender=SENDER).send(sign_in_mail())
         names = ("hostname", "port", "use_tls", "username", "password")
         assert tuple(seen[name] for name in names) == expected
+
+    async def test_slow_server_is_waited_for_so_that_the_mail_arrives_once(self, monkeypatch):
+        monkeypatch.setattr(smtp, "TIMEOUT_SECONDS", 0.1)
+        with running_mailbox() as (mailbox, url):
+            mailbox.delay_seconds = 0.3
+            await SmtpMailer(url, sender=SENDER).send(sign_in_mail())
+        assert len(mailbox.mails) == 1
+
+    async def test_server_that_never_answers_is_given_up(self, monkeypatch):
+        monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.1)
+        with running_mailbox() as (mailbox, url):
+            mailbox.delay_seconds = 0.5
+            with pytest.raises(aiosmtplib.SMTPTimeoutError):
+                await SmtpMailer(url, sender=SENDER).send(sign_in_mail())
+
+
+def exposed_mail(**changes) -> Mail:
+    values = {
+        "to": "ada@example.com",
+        "subject": "Your key production was found by others",
+        "message_id": "<key-exposed.key@localhost>",
+        "key": "production (lk_live_abcd…)",
+        "place": "github[.]com/o/r, commit",
+        "is_revoked": False,
+        "ends": "2026-11-24 12:00",
+        "link": "http://localhost:8000/keys/",
+        "site": "http://localhost:8000",
+    }
+    return render_mail("key_exposed", **{**values, **changes})
+
+
+class TestExposureNotice:
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({}, ["github[.]com/o/r, commit", "we have not checked it", "works until 2026-11-24"]),
+            ({"is_revoked": True}, ["has been revoked", "calls with it are refused"]),
+            ({"place": None}, ["without saying where it was seen"]),
+        ],
+    )
+    def test_both_parts_say_what_was_done_and_what_to_do(self, changes, words):
+        mail = exposed_mail(**changes)
+        for part in (mail.text, Page(mail.html).text):
+            said = " ".join(part.split())
+            for one in [*words, "Your key production (lk_live_abcd…) was found by others",
+                        "Create a new key", "because ada@example.com owns this key"]:  # fmt: skip
+                assert one in said
+
+    def test_there_is_one_link_and_it_leads_to_the_keys(self):
+        mail = exposed_mail(place=place_of("https://evil.example/reset?a=1", "www.evil.example"))
+        assert Page(mail.html).links == ["http://localhost:8000/keys/"]
+        assert set(re.findall(r"\S*(?:://|www\.)\S*", mail.text)) == {
+            "http://localhost:8000/keys/",
+            "http://localhost:8000.",
+        }
+
+    def test_place_is_only_text_in_html(self):
+        page = Page(exposed_mail(place="<script>x</script>").html)
+        assert "script" not in page.tags
 
 
 def test_settings_choose_the_mailer(tmp_path):

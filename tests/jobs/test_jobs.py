@@ -19,7 +19,7 @@ from app.core.clock import DB_NOW, utc_now
 from app.integrations.mail import list_stored
 from app.jobs import app as jobs_app
 from app.jobs import billing, housekeeping, mail, trials, usage
-from app.keys import leaks
+from app.keys import exposure, leaks
 from app.metering import partitions
 from app.models import (
     IdempotencyRecord,
@@ -201,6 +201,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     ours = {name for name in first.tasks if not name.startswith(("builtin", "procrastinate"))}
     queued = {
         "accounts:plan_started",
+        "accounts:send_exposure_notice",
         "accounts:send_leak_notice",
         "accounts:send_sign_in_link",
         "billing:apply_events",
@@ -230,6 +231,7 @@ def test_tasks_keep_their_names_however_often_a_worker_starts(database_url):
     assert ours <= set(second.tasks)
     assert queued == {
         links.SEND_TASK,
+        exposure.NOTICE_TASK,
         leaks.NOTICE_TASK,
         usage.VERIFY_TASK,
         event_store.APPLY_TASK,

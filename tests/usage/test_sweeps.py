@@ -14,6 +14,7 @@ GONE = {
     "UsagePeriod": ("scopeId", ["trial", "user-1"]),
     "KeyLastUse": ("keyId", ["key-1", "trial-key"]),
     "KeyLeak": ("keyId", ["key-1", "trial-key"]),
+    "KeyExposure": ("keyId", ["key-1", "trial-key"]),
     "DeletedKey": ("scopeId", ["trial", "user-1"]),
     "CallNote": ("callId", []),
 }
@@ -30,6 +31,7 @@ def log(database_url: str, unit_of_work: UnitOfWork) -> Iterator[Log]:
     for key in ("key-1", "key-3", "trial-key"):
         found.execute('INSERT INTO latchkey."KeyLastUse" VALUES (%s, now())', key)
         found.execute("""INSERT INTO latchkey."KeyLeak" VALUES (%s, now(), now(), 1)""", key)
+        found.execute("""INSERT INTO latchkey."KeyExposure" VALUES (%s, NULL, now(), now())""", key)
     for call_id in found.log_ids:
         found.repeat(call_id, 2)
     yield found
@@ -60,7 +62,7 @@ async def test_what_has_no_owner_goes_in_batches_of_any_size(log: Log, batch: in
     for table, (_, gone) in GONE.items():
         kept = [] if table == "CallNote" else [one for one in before[table] if one not in gone]
         assert after[table] == kept
-    assert deleted == sum(len(before[table]) - len(after[table]) for table in GONE) == 16
+    assert deleted == sum(len(before[table]) - len(after[table]) for table in GONE) == 18
     assert await sweep(batch=batch) == 0
 
 

@@ -7,6 +7,11 @@ import aiosmtplib
 from app.integrations.mail.message import Mail, to_mime, wire_address
 
 TIMEOUT_SECONDS = 20
+"""For the connection, its encryption, and who we are."""
+
+ANSWER_SECONDS = 120
+"""For a server's answer to a part of a mail. Who gives up sooner sends again what the server has
+taken, and the mail arrives twice (RFC 5321, 4.5.3.2.6, would wait ten minutes; a job cannot)."""
 
 
 class SmtpMailer:
@@ -25,9 +30,15 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         """Deliver the mail; raises aiosmtplib.SMTPException when the server refuses it."""
-        await aiosmtplib.send(
-            to_mime(mail, sender=self._sender),
-            recipients=[wire_address(mail.to)],
+        async with self._connection() as server:
+            await server.send_message(
+                to_mime(mail, sender=self._sender),
+                recipients=[wire_address(mail.to)],
+                timeout=ANSWER_SECONDS,
+            )
+
+    def _connection(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
             use_tls=self._use_tls,

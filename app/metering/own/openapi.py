@@ -11,15 +11,18 @@ from pydantic.json_schema import models_json_schema
 from app.core.errors import PROBLEM_CONTENT_TYPE, InvalidRequest, LatchkeyError, problem_of
 from app.core.problem_schema import REFERENCE, problem_schemas
 from app.core.strict_json import MalformedJson, UnsupportedMediaType
+from app.keys.reports import MOST_AT_ONCE, TooManyReports
 from app.metering import openapi_answers, problems
-from app.metering.own import report, verify
-from app.metering.own.paths import CALLS, KEY, USAGE, VERIFY
+from app.metering.own import exposed, report, verify
+from app.metering.own.paths import CALLS, EXPOSED, KEY, USAGE, VERIFY
 from app.metering.own.schemas import (
     CallsAnswer,
     CallsQuestion,
     CompletedCall,
+    ExposedKey,
     FinishedCall,
     KeyAnswer,
+    ReportTaken,
     UsageAnswer,
     Verdict,
     VerifyQuestion,
@@ -71,9 +74,21 @@ _OF_SERVICES: tuple[LatchkeyError, ...] = (
     UnsupportedMediaType(),
     InvalidRequest(fields={"units": "Input should be a valid integer."}),
 )
-_QUESTIONS = (VerifyQuestion, CallsQuestion, CompletedCall, FinishedCall)
-_ANSWERS = (Verdict, CallsAnswer, UsageAnswer, KeyAnswer)
+_OF_ANYBODY: tuple[LatchkeyError, ...] = (
+    problems.KeyInUrl(),
+    MalformedJson(),
+    problems.MethodNotAllowed("POST"),
+    problems.BodyTooLarge(exposed.BODY_BYTES),
+    UnsupportedMediaType(),
+    InvalidRequest(fields={"key": "Field required."}),
+    TooManyReports(720),
+    problems.InternalError(),
+    problems.RecordingUnavailable(),
+)
+_QUESTIONS = (VerifyQuestion, CallsQuestion, CompletedCall, FinishedCall, ExposedKey)
+_ANSWERS = (Verdict, CallsAnswer, UsageAnswer, KeyAnswer, ReportTaken)
 _VERIFY_EXAMPLE = {"key": "lk_live_…", "endpoint": "/things/{id}", "method": "GET", "units": 1}
+_EXPOSED_EXAMPLE = {"key": "lk_live_…", "url": "https://example.com/notes.txt", "source": "a paste"}
 _CALLS_EXAMPLE = {
     "calls": [
         {"call_id": _ID, "status": 200, "latency_ms": 38},
@@ -98,6 +113,7 @@ def own_openapi() -> dict[str, Any]:
             USAGE: {"get": _usage()},
             KEY: {"get": _key()},
             VERIFY: {"post": _verify()},
+            EXPOSED: {"post": _exposed()},
             CALLS: {"post": _calls()},
         },
         "components": {"schemas": _schemas(), "securitySchemes": SECURITY_SCHEMES},
@@ -163,6 +179,26 @@ def _calls() -> dict[str, Any]:
         "responses": _responses(
             CallsAnswer, (*_OF_SERVICES, too_large, problems.ReportUnconfirmed())
         ),
+        "x-latchkey": {"units": 0},
+    }
+
+
+def _exposed() -> dict[str, Any]:
+    one = {"$ref": REFERENCE.format(model=ExposedKey.__name__)}
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_AT_ONCE}
+    content = {"schema": {"oneOf": [one, several]}, "example": _EXPOSED_EXAMPLE}
+    return {
+        "operationId": "reportExposedKeys",
+        "tags": ["latchkey"],
+        "summary": "Say that a key is exposed, or up to 100",
+        "description": (
+            "For whoever finds a key where others can read it; no key of one's own is needed. A "
+            "genuine key ends, at once or within a day, and its owner is told. The answer is the "
+            "same whatever was found."
+        ),
+        "security": [],
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": _responses(ReportTaken, _OF_ANYBODY),
         "x-latchkey": {"units": 0},
     }
 

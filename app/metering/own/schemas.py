@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from app.keys.reports import MOST_AT_ONCE
 from app.metering.jsonb_text import without_keys
 
 MOST_CALLS = 1000
@@ -134,6 +135,32 @@ class FinishedCall(_Ended):
         return value
 
     model_config = ConfigDict(validate_default=True)
+
+
+class ExposedKey(_Question):
+    """A key that was found where others can read it."""
+
+    key: Annotated[str, Field(max_length=200)] = Field(
+        description="What was found, whole.", examples=["lk_live_…"]
+    )
+    url: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="Where, as far as an address says it. Its owner is told."
+    )
+    source: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="Where, in words. Its owner is told."
+    )
+
+
+class ExposedKeys(_Question):
+    """Several of them, as they come in a list."""
+
+    reports: list[ExposedKey] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class ReportTaken(BaseModel):
+    """The report was understood. Whether a key was genuine is not said."""
+
+    received: int = Field(description="How many keys were in it.")
 
 
 class CallOutcome(BaseModel):

@@ -164,7 +164,8 @@ ERROR_CODES = (
     ErrorCode(
         429,
         "rate_limited",
-        "Too many requests a second for this key.",
+        "Too many requests a second for this key; or, without a key, too many reports of exposed "
+        "keys from your network.",
         "Wait as long as Retry-After says; spread your calls.",
     ),
     ErrorCode(
