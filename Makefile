@@ -16,7 +16,7 @@ test: setup-test ## set up, then every check and test; one summary at the end
 	@exec $(BIN)/python scripts/check.py
 
 faults: setup-test ## the fault tests with their full counts
-	@FAULT_COUNT=20 exec $(BIN)/python scripts/check.py faults conformance
+	@FAULT_COUNT=20 exec $(BIN)/python scripts/check.py faults outages models
 
 bench: setup-test ## the benchmarks, beside floors and peers; also in var/bench/latest.json
 	@exec $(BIN)/python -m bench $(BENCH)

@@ -18,27 +18,51 @@ RESULTS = ROOT / "var" / "tests"
 BIN = Path(sys.executable).parent
 LIMIT_SECONDS = 15 * 60
 
+ACCOUNTS = tuple(
+    f"tests/{name}"
+    for name in ("accounts", "api", "flows", "integrations", "jobs", "keys", "trials")
+)
 MONEY = ("tests/billing", "tests/sandbox")
 METER = ("tests/metering", "tests/usage")
-CONFORMANCE = "tests/faults/test_openapi_conformance.py"
-APART = ("tests/e2e", "tests/faults")
+MODELS = tuple(
+    f"tests/faults/test_{name}.py" for name in ("key_model", "openapi_conformance", "trial_model")
+)
+OUTAGES = tuple(
+    f"tests/faults/test_{name}.py"
+    for name in ("connections", "database", "kill_api", "kill_idempotency", "months", "stop")
+)
+"""Of the fault tests, those that compare no speeds."""
 PYTEST = [str(BIN / "pytest"), "-o", "junit_family=xunit1"]  # which has a place for figures
+
+
+def _without(*parts: str) -> list[str]:
+    return [f"--ignore={part}" for part in parts]
+
+
 STEPS = {
     "format": [str(BIN / "ruff"), "format", "--check", "."],
     "lint": [str(BIN / "ruff"), "check", "."],
     "types": [str(BIN / "mypy")],
     # importing the tests drops the operator's settings: these are the pages that they want
     "pages": [sys.executable, "-c", "import tests; from app.ui.build import main; main()"],
-    "tests": [*PYTEST, "tests", *(f"--ignore={part}" for part in (*MONEY, *METER, *APART))],
+    "tests": [*PYTEST, "tests", *_without(*ACCOUNTS, *MONEY, *METER, "tests/e2e", "tests/faults")],
+    "accounts": [*PYTEST, *ACCOUNTS],
     "money": [*PYTEST, *MONEY],
     "meter": [*PYTEST, *METER],
-    "conformance": [*PYTEST, CONFORMANCE],
+    "models": [*PYTEST, *MODELS],
     "browser": [*PYTEST, "tests/e2e"],
-    "faults": [*PYTEST, "tests/faults", f"--ignore={CONFORMANCE}"],
+    "outages": [*PYTEST, *OUTAGES],
+    "faults": [*PYTEST, "tests/faults", *_without(*MODELS, *OUTAGES)],
 }
 """The browser tests have a process of their own: Playwright keeps an event loop running."""
 
-BESIDE = {"money": "tests", "meter": "tests", "conformance": "tests"}
+BESIDE = {
+    "accounts": "tests",
+    "money": "tests",
+    "meter": "tests",
+    "models": "tests",
+    "outages": "browser",
+}
 """These run beside others, for each waits more than it works; their words come after those."""
 
 

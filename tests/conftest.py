@@ -143,7 +143,9 @@ def new_database(server: str, template: str) -> Iterator[str]:
     """The URL of a new database, made from `template`; dropped at the end."""
     name = f"latchkey_test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+        # Of our own server's files, which are mostly in memory, a plain copy is the quickest.
+        strategy = "file_copy" if template == TEMPLATE else "wal_log"
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}")
     try:
         yield with_database(server, name)
     finally:

@@ -198,7 +198,8 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
     found = lines_of(done.output)
     assert done.exit_code == 0, done.output
     assert list(found) == ["PUBLIC_URL", "SECRET_KEY", "DATABASE", "Schema",
-                           "REDIS_URL", "SMTP_URL", "API_UPSTREAM", "Stripe", "PLANS_FILE",
+                           "REDIS_URL", "SMTP_URL", "API_UPSTREAM", "OAUTH_GITHUB",
+                           "OAUTH_GOOGLE", "OAUTH_OIDC", "Stripe", "PLANS_FILE",
                            "API_APP", "WATCHLISTS"]  # fmt: skip
     assert {verdict for verdict, _ in found.values()} == {"ok"}
     assert found["DATABASE"][1].startswith("DATABASE_URL, PostgreSQL 18")

@@ -9,6 +9,7 @@ from sqlmodel import col, func, or_, select
 
 from app.models import (
     Account,
+    Allowance,
     ApiCall,
     ApiKeyDetail,
     ApiKeyMetadata,
@@ -54,6 +55,7 @@ SEALED = "a provider's token, encrypted"
 OURS = "how we work on it, nothing about you"
 
 LEFT_OUT: Mapping[Model, str] = {
+    Allowance: "how often digests of addresses and networks asked lately, kept for hours",
     EndpointName: "names of routes, of nobody",
     Erasure: "there only once the account is being deleted",
     IdempotencyRecord: "encrypted copies of answers in calls.ndjson, kept for a day",

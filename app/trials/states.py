@@ -43,7 +43,6 @@ _AFTER: Mapping[tuple[Status, Move], Status] = {
     (Status.ACTIVE, Move.REVOKE_KEY): Status.ACTIVE,
     (Status.EXPIRED, Move.CONVERT): Status.CONVERTED,
     (Status.EXPIRED, Move.EXTEND): Status.ACTIVE,
-    (Status.EXPIRED, Move.REVOKE_KEY): Status.EXPIRED,
 }
 """Every move that there is, and the state that it leads to. What is not here is refused."""
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.models import Account
+from app.models import Account, User
 from tests.api.browser import make_settings, sign_in
 from tests.api.oauth_world import identities, rows, sign_in_by, users
 from tests.factories import make_session, make_user
@@ -72,9 +72,13 @@ async def test_it_ends_only_in_the_session_that_began_it(visitor, unit_of_work, 
     callback = await come_back_to_connect(visitor, who="grace")
     if meanwhile == "signed out":
         await visitor.post("/auth/sign-out")
+    elif meanwhile == "another person":
+        await sign_in(visitor, unit_of_work, "other@example.com")
     else:
-        email = "me@example.com" if meanwhile == "another session" else "other@example.com"
-        await sign_in(visitor, unit_of_work, email)
+        [user] = await rows(unit_of_work, User)
+        async with unit_of_work() as session:
+            _, token = await make_session(session, user)
+        visitor.cookies.set("latchkey_session", token)
     answer = await visitor.get(callback)
     assert answer.status_code == 400
     assert 'href="/settings/"' in answer.text

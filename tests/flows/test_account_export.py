@@ -14,14 +14,17 @@ from app.core.errors import NotFound
 from app.flows import account_export
 from app.flows.account_export import ExportBusy, export_account
 from app.flows.export_parts import LEFT_OUT, PARTS, Part
-from app.models import KeyLeak, User
+from app.models import KeyExposure, KeyLeak, User
 from app.trials.claims import subjects_of
 from tests.conftest import UnitOfWork
 from tests.factories import make_key, make_user
 from tests.flows.customers import Customer, furnish
 
 TABLES = {mapper.class_ for mapper in User.__mapper__.registry.mappers}  # type: ignore[attr-defined]  # set by table=True
-LEADS_ON = {"user_id", "owner_id", "workspace_id", "key_id", "leak_key_id", "call_id", "session_id"}
+PREFIXES: dict[Any, str] = {KeyLeak: "leak_", KeyExposure: "exposure_"}
+LEADS_ON = {"user_id", "owner_id", "workspace_id", "key_id", "call_id", "session_id"} | {
+    f"{prefix}key_id" for prefix in PREFIXES.values()
+}
 """Ids that only lead to a row of the same file, or to the account itself."""
 
 _FILL = """
@@ -88,7 +91,7 @@ def test_every_table_is_exported_or_left_out_with_a_reason() -> None:
 def test_every_column_is_exported_or_withheld_with_a_reason(part: Part) -> None:
     shown = set(part.rows(User(id="x", email="x@example.com")).selected_columns.keys())
     known = {
-        ("leak_" if model is KeyLeak else "") + one.key
+        PREFIXES.get(model, "") + one.key
         for model in part.models
         for one in inspect(model).column_attrs
     }

@@ -114,12 +114,13 @@ async def test_revoking_twice_keeps_the_first_moment(
     assert moments[0] == moments[1] is not None
 
 
-async def test_key_of_a_trial_that_is_over_can_be_revoked(
+async def test_trial_that_is_over_is_read_only(
     unit_of_work: UnitOfWork, trial: TrialWorkspace
 ) -> None:
     key = await create(unit_of_work, trial)
     await change(unit_of_work, trial, **OVER)
-    await revoke(unit_of_work, trial, key.id)
+    with pytest.raises(TrialMoveRefused):
+        await revoke(unit_of_work, trial, key.id)
 
 
 async def test_key_of_a_converted_trial_cannot_be_revoked_here(

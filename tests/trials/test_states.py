@@ -21,7 +21,6 @@ ALLOWED = {
     ("active", "revoke_key"): "active",
     ("expired", "convert"): "converted",
     ("expired", "extend"): "active",
-    ("expired", "revoke_key"): "expired",
 }
 
 
