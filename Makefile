@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test faults bench format lock python
+.PHONY: help setup setup-test run test faults looks bench format lock python
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [SETTING=value …]"
@@ -17,6 +17,9 @@ test: setup-test ## set up, then every check and test; one summary at the end
 
 faults: setup-test ## the fault tests with their full counts
 	@FAULT_COUNT=20 exec $(BIN)/python scripts/check.py faults outages models
+
+looks: setup-test ## the browser tests, each page in both colours at both widths
+	@ALL_LOOKS=1 exec $(BIN)/python scripts/check.py pages browser
 
 bench: setup-test ## the benchmarks, beside floors and peers; also in var/bench/latest.json
 	@exec $(BIN)/python -m bench $(BENCH)
