@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.erasures import refuse_erased
 from app.accounts.suspension import require_open
 from app.billing.plans import Tier, get_plans
 from app.core.clock import DB_NOW
@@ -91,11 +92,12 @@ async def cancel_trial(session: AsyncSession, user_id: str, slug: str, *, confir
 async def lock_owner(session: AsyncSession, user_id: str) -> User:
     """The account's row, locked: its keys and trials are made under the same lock.
 
-    Raises NotFound when it was deleted.
+    Raises NotFound when it was deleted, and AccountBeingErased.
     """
     owner = await session.get(User, user_id, with_for_update=True)
     if owner is None:
         raise NotFound("This account does not exist any more.")
+    await refuse_erased(session, user_id)
     return owner
 
 
