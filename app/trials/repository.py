@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, func
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -33,7 +33,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialKeySummary:
-    """What may be shown of a trial's key. `live_key_id`: of the live key that it became."""
+    """What may be shown of a trial's key. `live_key_id`: of the live key that it became.
+
+    `status` is `expired` where its own time is over, as that of a key reported as exposed may be.
+    """
 
     id: str
     label: str | None
@@ -163,12 +166,14 @@ def _summary(row: tuple[TrialWorkspace, datetime, int, int, int]) -> TrialSummar
 
 
 async def _list_keys(session: AsyncSession, workspace_id: str) -> Sequence[TrialKeySummary]:
+    ended: ColumnElement[bool] = col(TrialApiKeyDetail.expires_at) <= DB_NOW
+    is_over = (col(TrialApiKey.status) == "active") & ended
     statement = (
         select(  # type: ignore[call-overload]  # sqlmodel types selects of up to four columns
             TrialApiKey.id,
             TrialApiKey.label,
             TrialApiKeyDetail.start,
-            TrialApiKey.status,
+            case((is_over, "expired"), else_=col(TrialApiKey.status)),
             TrialApiKey.created_at,
             TrialApiKey.revoked_at,
             KeyLastUse.last_used_at,

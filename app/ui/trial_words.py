@@ -108,7 +108,7 @@ def key_rows(keys: Iterable[TrialKeySummary], life: Life) -> list[TrialKeyRow]:
             status=_key_status(key, life),
             created_at=iso(key.created_at),
             last_used_at=iso(key.last_used_at),
-            can_revoke=key.status == "active" and life.status is Status.ACTIVE,
+            can_revoke=key.status in {"active", "expired"} and life.status is Status.ACTIVE,
         )
         for key in keys
     ]

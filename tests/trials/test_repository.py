@@ -120,6 +120,22 @@ async def test_trial_is_shown_with_its_units_keys_and_extensions(unit_of_work: U
     assert abs(view.keys[1].last_used_at - earlier) < timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("status", "hours", "shown"),
+    [("active", 1, "active"), ("active", -1, "expired"), ("revoked", -1, "revoked")],
+)
+async def test_key_whose_own_time_is_over_is_not_shown_as_active(
+    unit_of_work: UnitOfWork, status: str, hours: int, shown: str
+) -> None:
+    async with unit_of_work() as session:
+        trial = await make_workspace(session, await make_user(session))
+        ends = {"expires_at": utc_now() + timedelta(hours=hours)}
+        await make_trial_key(session, trial, status=status, detail=ends)
+    async with unit_of_work() as session:
+        [key] = (await get_trial(session, trial.owner_id, trial.slug)).keys
+    assert key.status == shown
+
+
 @pytest.mark.parametrize("slug", ["theirs", "nothing"])
 async def test_somebody_elses_trial_is_not_found(unit_of_work: UnitOfWork, slug: str) -> None:
     async with unit_of_work() as session:

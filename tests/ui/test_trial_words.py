@@ -109,6 +109,7 @@ def test_plan_that_is_no_longer_in_the_file_is_called_by_its_id() -> None:
     ("status", "of_the_trial", "shown", "can_revoke"),
     [
         ("active", Status.ACTIVE, "active", True),
+        ("expired", Status.ACTIVE, "expired", True),
         ("active", Status.EXPIRED, "expired", False),
         ("revoked", Status.ACTIVE, "revoked", False),
         ("converted", Status.CONVERTED, "converted", False),
