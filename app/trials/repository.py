@@ -14,13 +14,14 @@ from app.core.clock import DB_NOW
 from app.core.errors import NotFound
 from app.models import (
     ApiKeyDetail,
+    KeyExposure,
     KeyLastUse,
     TrialApiKey,
     TrialApiKeyDetail,
     TrialExtension,
     TrialWorkspace,
 )
-from app.trials.states import Life, read_life
+from app.trials.states import Life, Status, read_life
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class TrialKeySummary:
     """What may be shown of a trial's key. `live_key_id`: of the live key that it became.
 
     `status` is `expired` where its own time is over, as that of a key reported as exposed may be.
+
+    `reported_at`: when others said that it is exposed, so that it ends at `expires_at`.
     """
 
     id: str
@@ -46,6 +49,8 @@ class TrialKeySummary:
     revoked_at: datetime | None
     last_used_at: datetime | None
     live_key_id: str | None
+    expires_at: datetime | None
+    reported_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def _is_active_of(owner_id: str) -> ColumnElement[bool]:
 
 def _is_running() -> ColumnElement[bool]:
     return and_(
-        col(TrialWorkspace.status) == "active",
+        col(TrialWorkspace.status) == Status.ACTIVE,
         col(TrialWorkspace.expires_at) > DB_NOW,
     )
 
@@ -178,10 +183,13 @@ async def _list_keys(session: AsyncSession, workspace_id: str) -> Sequence[Trial
             TrialApiKey.revoked_at,
             KeyLastUse.last_used_at,
             ApiKeyDetail.key_id,
+            TrialApiKeyDetail.expires_at,
+            KeyExposure.reported_at,
         )
         .join(TrialApiKeyDetail, col(TrialApiKeyDetail.key_id) == TrialApiKey.id, isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == TrialApiKey.id, isouter=True)
         .join(ApiKeyDetail, col(ApiKeyDetail.trial_key_id) == TrialApiKey.id, isouter=True)
+        .join(KeyExposure, col(KeyExposure.key_id) == TrialApiKey.id, isouter=True)
         .where(TrialApiKey.workspace_id == workspace_id)
         .order_by(
             col(TrialApiKey.status) == "revoked",

@@ -43,7 +43,7 @@ async def start_trial(
     owner = await lock_owner(session, user_id)
     await require_open(session, user_id)
     if owner.email_verified is None:
-        raise AddressNotVerified("Sign in with a link sent to your address; then start the trial.")
+        raise AddressNotVerified("Open a link that we mail you; then start the trial.")
     running = await find_running(session, user_id, tier.id)
     if running is not None:
         end = in_words(running.expires_at)

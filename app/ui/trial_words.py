@@ -57,7 +57,10 @@ class TrialCard:
 
 @dataclass(frozen=True)
 class TrialKeyRow:
-    """A trial's key as its table shows it. Times are ISO 8601, or "" for never."""
+    """A trial's key as its table shows it. Times are ISO 8601, or "" for never.
+
+    `ends_at` is when it ends before the trial does, for `is_exposed`: others reported it.
+    """
 
     id: str
     label: str
@@ -65,6 +68,8 @@ class TrialKeyRow:
     status: str
     created_at: str
     last_used_at: str
+    ends_at: str
+    is_exposed: bool
     can_revoke: bool
 
 
@@ -108,6 +113,8 @@ def key_rows(keys: Iterable[TrialKeySummary], life: Life) -> list[TrialKeyRow]:
             status=_key_status(key, life),
             created_at=iso(key.created_at),
             last_used_at=iso(key.last_used_at),
+            ends_at=iso(key.expires_at) if _key_status(key, life) == "active" else "",
+            is_exposed=key.reported_at is not None,
             can_revoke=key.status in {"active", "expired"} and life.status is Status.ACTIVE,
         )
         for key in keys

@@ -36,7 +36,9 @@ def make_summary(life: Life, **overrides: object) -> TrialSummary:
 
 
 def make_key(status: str) -> TrialKeySummary:
-    return TrialKeySummary("k", "laptop", "lk_trial_abcd", status, NOW, None, None, None)
+    return TrialKeySummary(
+        "k", "laptop", "lk_trial_abcd", status, NOW, None, None, None, None, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,7 @@ def test_plan_that_is_no_longer_in_the_file_is_called_by_its_id() -> None:
         ("active", Status.ACTIVE, "active", True),
         ("expired", Status.ACTIVE, "expired", True),
         ("active", Status.EXPIRED, "expired", False),
+        ("expired", Status.ACTIVE, "expired", True),
         ("revoked", Status.ACTIVE, "revoked", False),
         ("converted", Status.CONVERTED, "converted", False),
     ],

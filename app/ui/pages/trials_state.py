@@ -20,10 +20,6 @@ from app.ui.trial_words import TrialCard, tier_name, trial_card
 
 ROUTE = "/trials/"
 FIELDS = ("name", "tier_id")
-UNVERIFIED = (
-    "A trial needs a verified address. Sign out, and in again with a link that is mailed to you; "
-    "then start it here."
-)
 
 
 class TrialsState(PortalState):
@@ -32,7 +28,6 @@ class TrialsState(PortalState):
     trials: list[TrialCard] = []
     running: list[TrialCard] = []
     is_loaded: bool = False
-    unverified: str = ""
     is_starting: bool = False
     wanted_tier: str = ""
     errors: dict[str, str] = {}
@@ -100,5 +95,4 @@ class TrialsState(PortalState):
         if trials != self.trials:
             self.trials = trials
             self.running = [trial for trial in trials if trial.status == Status.ACTIVE]
-        self.unverified = "" if user.is_verified else UNVERIFIED
         self.is_loaded = True

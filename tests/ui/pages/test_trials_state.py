@@ -79,7 +79,7 @@ async def test_unverified_address_is_told_how_to_be_verified(
     await pages.open("/trials/?tier=standard")
     await start(pages)
     state = await pages.state(TrialsState)
-    assert "Sign in with a link sent to your address" in state.errors["name"]
+    assert "Open a link that we mail you" in state.errors["name"]
     async with one_unit() as session:
         assert await list_trials(session, pages.user.id) == []
 
