@@ -41,6 +41,7 @@ class TrialCard:
     tone: Tone = "neutral"
     units: str = ""
     used_percent: int = 0
+    is_used_up: bool = False
     its_keys: str = ""
     key_count: int = 0
     end_at: str = ""
@@ -88,6 +89,7 @@ def trial_card(found: TrialSummary, now: datetime) -> TrialCard:
         tone=tone,
         units=f"{count(found.units_used)} of {count(found.units_limit)}",
         used_percent=math.ceil(found.units_used * 100 / found.units_limit),
+        is_used_up=life.status is Status.ACTIVE and found.units_used >= found.units_limit,
         its_keys=f"its {found.key_count} keys" if found.key_count > 1 else "its key",
         key_count=found.key_count,
         end_at=iso(end_at),

@@ -87,6 +87,13 @@ def test_card_of_a_running_trial() -> None:
     )
 
 
+@pytest.mark.parametrize(("used", "is_used_up"), [(4_999, False), (5_000, True), (5_001, True)])
+def test_running_trial_without_units_left_says_so(used: int, is_used_up: bool) -> None:
+    assert trial_card(make_summary(make_life(), units_used=used), NOW).is_used_up is is_used_up
+    over = make_summary(make_life(Status.EXPIRED), units_used=used)
+    assert not trial_card(over, NOW).is_used_up
+
+
 @pytest.mark.parametrize(
     ("status", "badge", "can_convert", "data_day"),
     [
