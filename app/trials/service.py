@@ -16,12 +16,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.erasures import refuse_erased
 from app.accounts.suspension import require_open
 from app.billing.plans import Tier, get_plans
-from app.core.clock import DB_NOW
+from app.core.clock import DB_NOW, day_words
 from app.core.errors import InvalidRequest, NotFound
 from app.core.ids import new_id
 from app.keys.service import AddressNotVerified
 from app.models import TrialApiKey, TrialWorkspace, User
-from app.trials.claims import TrialTaken, in_words, take_claim
+from app.trials.claims import TrialTaken, take_claim
 from app.trials.slugs import free_slug, slug_of
 from app.trials.states import Life, Move, Status, read_life
 from app.trials.tiers import find_trial_tier
@@ -46,7 +46,7 @@ async def start_trial(
         raise AddressNotVerified("Open a link that we mail you; then start the trial.")
     running = await find_running(session, user_id, tier.id)
     if running is not None:
-        end = in_words(running.expires_at)
+        end = day_words(running.expires_at)
         raise TrialTaken(f"Your {tier.name} trial runs until {end}. Go on with that one.")
     await take_claim(session, owner, tier)
     return await _insert(session, owner, name, tier)
