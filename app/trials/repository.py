@@ -16,6 +16,7 @@ from app.models import (
     ApiKeyDetail,
     KeyExposure,
     KeyLastUse,
+    KeyLeak,
     TrialApiKey,
     TrialApiKeyDetail,
     TrialExtension,
@@ -37,8 +38,8 @@ class TrialKeySummary:
     """What may be shown of a trial's key. `live_key_id`: of the live key that it became.
 
     `status` is `expired` where its own time is over, as that of a key reported as exposed may be.
-
     `reported_at`: when others said that it is exposed, so that it ends at `expires_at`.
+    `leaked_at`: when it was last seen in a URL.
     """
 
     id: str
@@ -51,6 +52,7 @@ class TrialKeySummary:
     live_key_id: str | None
     expires_at: datetime | None
     reported_at: datetime | None
+    leaked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +187,13 @@ async def _list_keys(session: AsyncSession, workspace_id: str) -> Sequence[Trial
             ApiKeyDetail.key_id,
             TrialApiKeyDetail.expires_at,
             KeyExposure.reported_at,
+            KeyLeak.last_seen_at,
         )
         .join(TrialApiKeyDetail, col(TrialApiKeyDetail.key_id) == TrialApiKey.id, isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == TrialApiKey.id, isouter=True)
         .join(ApiKeyDetail, col(ApiKeyDetail.trial_key_id) == TrialApiKey.id, isouter=True)
         .join(KeyExposure, col(KeyExposure.key_id) == TrialApiKey.id, isouter=True)
+        .join(KeyLeak, col(KeyLeak.key_id) == TrialApiKey.id, isouter=True)
         .where(TrialApiKey.workspace_id == workspace_id)
         .order_by(
             col(TrialApiKey.status) == "revoked",

@@ -61,6 +61,7 @@ class TrialKeyRow:
     """A trial's key as its table shows it. Times are ISO 8601, or "" for never.
 
     `ends_at` is when it ends before the trial does, for `is_exposed`: others reported it.
+    `is_leaked`: it was in a URL, and still works.
     """
 
     id: str
@@ -71,6 +72,7 @@ class TrialKeyRow:
     last_used_at: str
     ends_at: str
     is_exposed: bool
+    is_leaked: bool
     can_revoke: bool
 
 
@@ -117,6 +119,7 @@ def key_rows(keys: Iterable[TrialKeySummary], life: Life) -> list[TrialKeyRow]:
             last_used_at=iso(key.last_used_at),
             ends_at=iso(key.expires_at) if _key_status(key, life) == "active" else "",
             is_exposed=key.reported_at is not None,
+            is_leaked=key.leaked_at is not None and _key_status(key, life) == "active",
             can_revoke=key.status in {"active", "expired"} and life.status is Status.ACTIVE,
         )
         for key in keys

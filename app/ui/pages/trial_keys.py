@@ -77,10 +77,11 @@ def _columns() -> list[Column]:
 
 
 def _status(key: Any) -> rx.Component:
-    """Whether the key works, and whether others have it, so that it ends before the trial."""
+    """Whether the key works, whether others may know it, and when it ends before the trial."""
     return rx.el.span(
         key_badge(key.status),
         rx.cond(key.is_exposed, badge("Exposed", "bad")),
+        rx.cond(key.is_leaked, badge("Leaked", "bad")),
         rx.cond(key.ends_at, rx.el.span("ends ", relative_time(key.ends_at))),
         class_name="row",
     )
