@@ -7,8 +7,7 @@ from reflex_base.event import EventSpec
 
 from app.core.clock import read_now
 from app.core.database import unit_of_work
-from app.core.errors import InvalidRequest
-from app.keys.service import AddressNotVerified
+from app.core.errors import InvalidRequest, LatchkeyError
 from app.trials.claims import TrialTaken
 from app.trials.repository import list_trials
 from app.trials.service import start_trial
@@ -74,7 +73,7 @@ class TrialsState(PortalState):
         except TrialTaken as error:
             self.errors = {"tier_id": error.detail}
             self.taken_tier, self.taken_name = tier_id, tier_name(tier_id)
-        except AddressNotVerified as error:
+        except LatchkeyError as error:
             self.errors = {"name": error.detail}
         else:
             self.is_starting = False
