@@ -19,8 +19,8 @@ class StepUpNeeded(LatchkeyError):
     code = "step_up_needed"
     title = "Sign in again first"
     default_detail = (
-        f"This needs a sign-in of the last {STEP_UP_MINUTES} minutes. Sign in again with a link "
-        "that we mail you, then repeat it."
+        f"This needs a sign-in of the last {STEP_UP_MINUTES} minutes. Sign in again, "
+        "then repeat it."
     )
 
 

@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.erasures import refuse_erased
 from app.billing.apply import NOTHING_BOUGHT
 from app.billing.lease import Lease
 from app.billing.repository import find_subscription, get_account, lock_user
@@ -43,6 +44,7 @@ async def _note_asking(session: AsyncSession, lease: Lease) -> tuple[str, bool]:
     """Write down that Stripe is about to be asked; the address, and whether it was before."""
     await lease.confirm(session)
     user = await lock_user(session, lease.user_id)
+    await refuse_erased(session, lease.user_id)  # or its job, which was here, would leave it there
     account = await get_account(session, lease.user_id)
     was_asked = account.customer_asked_at is not None
     account.customer_asked_at = DB_NOW  # type: ignore[assignment]  # the database's clock fills it in

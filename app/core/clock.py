@@ -56,3 +56,9 @@ async def read_now(session: AsyncSession) -> datetime:
 def utc_now() -> datetime:
     """This machine's clock, aware UTC. For showing and for tests: never for deciding."""
     return datetime.now(UTC)
+
+
+def day_words(moment: datetime) -> str:
+    """The day in UTC, as people read it: "25 December 2026"."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%B %Y}"

@@ -25,9 +25,13 @@ JOIN latchkey."{table}" AS known ON known."keyId" = made.trial_id
 """
 _COPIES = (
     text(
-        'INSERT INTO latchkey."ApiKeyDetail" ("keyId", start, "expiresAt", "allowedIps", '
-        '"trialKeyId") SELECT made.id, known.start, known."expiresAt", known."allowedIps", '
-        "made.trial_id" + _FROM_MADE.format(table="TrialApiKeyDetail")
+        'INSERT INTO latchkey."ApiKeyDetail" ("keyId", start, "expiresAt", "graceEndsAt", '
+        '"allowedIps", "trialKeyId") SELECT made.id, known.start, '
+        'CASE WHEN exposed."keyId" IS NULL THEN known."expiresAt" END, '
+        'CASE WHEN exposed."keyId" IS NOT NULL THEN known."expiresAt" END, '
+        'known."allowedIps", made.trial_id'
+        + _FROM_MADE.format(table="TrialApiKeyDetail")
+        + 'LEFT JOIN latchkey."KeyExposure" AS exposed ON exposed."keyId" = made.trial_id'
     ),
     text(
         'INSERT INTO latchkey."KeyLastUse" ("keyId", "lastUsedAt") '
@@ -38,6 +42,11 @@ _COPIES = (
         'SELECT made.id, known."firstSeenAt", known."lastSeenAt", known.times, known."toldOn"'
         + _FROM_MADE.format(table="KeyLeak")
     ),
+    text(
+        'INSERT INTO latchkey."KeyExposure" ("keyId", place, "endsAt", "reportedAt") '
+        'SELECT made.id, known.place, known."endsAt", known."reportedAt"'
+        + _FROM_MADE.format(table="KeyExposure")
+    ),
 )
 
 
@@ -46,18 +55,20 @@ async def make_live(
 ) -> None:
     """Make the workspace's active keys live keys of this account and tier.
 
-    They keep digest, label, age, expiry and networks, and what is known of their last use and of
-    leaks. Revoked ones stay as they are. A digest that is a live key's already (another program
-    was quicker) is left to that key, which goes before the trial key at every call as it is.
+    They keep digest, label, age, expiry and networks, and what is known of their last use, of
+    leaks and of reports; the time that is left to a reported one is a grace period from now on.
+    Revoked ones stay as they are. A digest that is a live key's already (another program was
+    quicker) is left to that key, which goes before the trial key at every call as it is.
     """
     active = (
         col(TrialApiKey.workspace_id) == workspace_id,
         col(TrialApiKey.status) == "active",
         col(TrialApiKey.revoked_at).is_(None),
     )
-    # Locked, so that no other program revokes one just now; but no call waits for this lock.
-    statement = select(TrialApiKey.id).where(*active).with_for_update(key_share=True)
-    trial_ids = (await session.exec(statement)).all()
+    # Locked, so that no other program revokes one just now; but no call waits for this lock. By
+    # id, as reports of exposed keys lock them, so that neither waits for the other crosswise.
+    statement = select(TrialApiKey.id).where(*active).order_by(col(TrialApiKey.id))
+    trial_ids = (await session.exec(statement.with_for_update(key_share=True))).all()
     pairs = {"trial_ids": list(trial_ids), "ids": [new_id() for _ in trial_ids]}
     await _run(session, _MAKE_LIVE, user_id=user_id, tier_id=tier_id, **pairs)
     for copy in _COPIES:

@@ -58,12 +58,13 @@ async def send_leak_notice(key_id: str, day: str) -> None:
     mail = render_mail(
         "key_leak",
         to=notice.to,
-        subject=f"Your key {key} was in a URL: rotate it",
+        subject=f"Your key {key} was in a URL: {'replace' if notice.is_trial else 'rotate'} it",
         message_id=f"<key-leak.{key_id}.{day}@{settings.public_host}>",
         key=key,
         times="once" if notice.times == 1 else f"{notice.times:,} times",
         last_seen=f"{notice.last_seen_at:%Y-%m-%d %H:%M}",
-        link=f"{settings.public_url}/keys/",
+        is_trial=notice.is_trial,
+        link=f"{settings.public_url}/{'trials' if notice.is_trial else 'keys'}/",
         site=settings.public_url,
     )
     await _hand_on(mail, f"about the leaked key {key_id}")
@@ -84,6 +85,7 @@ async def send_exposure_notice(key_id: str) -> None:
         key=_named(notice.label, notice.start),
         place=notice.place,
         is_revoked=notice.is_revoked,
+        is_trial=notice.is_trial,
         ends=f"{notice.ends_at:%Y-%m-%d %H:%M}",
         link=f"{settings.public_url}/{'trials' if notice.is_trial else 'keys'}/",
         site=settings.public_url,

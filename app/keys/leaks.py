@@ -27,8 +27,9 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class LeakNotice:
-    """What the owner is told: which key, how often it was in a URL, and when last."""
+    """What the owner is told: which key, a live one or a trial's; how often, and when last."""
 
+    is_trial: bool
     to: str
     label: str | None
     start: str | None
@@ -65,10 +66,10 @@ async def find_notice(session: AsyncSession, key_id: str) -> LeakNotice | None:
 
     No need: it is revoked, over by time, or gone. Nobody: its owner's address is not verified.
     """
-    for statement in (_of_live_key(key_id), _of_trial_key(key_id)):
+    for statement, is_trial in ((_of_live_key(key_id), False), (_of_trial_key(key_id), True)):
         found = (await session.exec(statement)).one_or_none()
         if found is not None:
-            return LeakNotice(*found)
+            return LeakNotice(is_trial, *found)
     return None
 
 

@@ -19,7 +19,7 @@ from app.core.errors import LatchkeyError, NotFound
 from app.core.ids import new_id
 from app.keys.format import key_start, new_key
 from app.keys.options import KeyOptions
-from app.models import ApiKeyDetail, ApiKeyMetadata, KeyLastUse, KeyLeak, User
+from app.models import ApiKeyDetail, ApiKeyMetadata, KeyExposure, KeyLastUse, KeyLeak, User
 
 
 class KeyLimitReached(LatchkeyError):
@@ -37,7 +37,7 @@ class AddressNotVerified(LatchkeyError):
     status = 403
     code = "address_not_verified"
     title = "Verify your address first"
-    default_detail = "Sign in with a link sent to your address; then approve the key."
+    default_detail = "Open a link that we mail you; then approve the key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySummary:
-    """What may be shown of a key. `leaked_at`: when it was last seen in a URL."""
+    """What may be shown of a key.
+
+    `leaked_at`: when it was last seen in a URL. `reported_at`: when others said that it is exposed.
+    """
 
     id: str
     label: str | None
@@ -65,6 +68,7 @@ class KeySummary:
     grace_ends_at: datetime | None
     allowed_ips: Sequence[str] | None
     leaked_at: datetime | None
+    reported_at: datetime | None
 
 
 async def create_key(
@@ -121,10 +125,12 @@ async def list_keys(session: AsyncSession, user_id: str) -> Sequence[KeySummary]
             ApiKeyDetail.grace_ends_at,
             ApiKeyDetail.allowed_ips,
             KeyLeak.last_seen_at,
+            KeyExposure.reported_at,
         )
         .join(ApiKeyDetail, col(ApiKeyDetail.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .join(KeyLeak, col(KeyLeak.key_id) == col(ApiKeyMetadata.id), isouter=True)
+        .join(KeyExposure, col(KeyExposure.key_id) == col(ApiKeyMetadata.id), isouter=True)
         .where(ApiKeyMetadata.user_id == user_id)
         .order_by(
             col(ApiKeyMetadata.status) == "revoked",

@@ -82,7 +82,9 @@ class TrialEnded(LatchkeyError):
     status = 402
     code = "trial_ended"
     title = "Trial ended"
-    default_detail = "The trial of this API key is over. Choose a plan in the portal to go on."
+    default_detail = (
+        "The trial of this API key is over. Convert it to a plan in the portal to go on."
+    )
 
 
 class PaymentRequired(LatchkeyError):
@@ -123,8 +125,16 @@ class QuotaExceeded(LatchkeyError):
         "Wait for the next period, or choose a larger plan in the portal."
     )
 
+    endless_detail = (
+        "The units that are left do not suffice for the call, and waiting does not help. "
+        "Choose a larger plan in the portal, or convert the trial to one."
+    )
+
     def __init__(self, wait_seconds: int | None) -> None:
-        super().__init__(headers={} if wait_seconds is None else {"retry-after": str(wait_seconds)})
+        if wait_seconds is None:
+            super().__init__(self.endless_detail)
+        else:
+            super().__init__(headers={"retry-after": str(wait_seconds)})
 
 
 class KeyInUrl(LatchkeyError):

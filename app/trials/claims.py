@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.billing.plans import Tier
+from app.core.clock import day_words
 from app.core.crypto import sha256_hex
 from app.core.errors import LatchkeyError
 from app.models import User
@@ -79,14 +80,9 @@ async def _taken(session: AsyncSession, subjects: Sequence[str], tier: Tier) -> 
         way_on += f", or try {' or '.join(others)}"
     return TrialTaken(
         f"The {tier.name} trial was taken with this account or address before. There is another "
-        f"one from {in_words(next_at[tier.id])} on. {way_on}.",
+        f"one from {day_words(next_at[tier.id])} on. {way_on}.",
         next_at=next_at[tier.id],
     )
-
-
-def in_words(moment: datetime) -> str:
-    """The day, in UTC, like 9 December 2026."""
-    return f"{moment.day} {moment:%B %Y}"
 
 
 def subjects_of(owner: User) -> list[str]:

@@ -1,7 +1,7 @@
 """Making and revoking the keys of one trial."""
 
 from sqlalchemy import func
-from sqlmodel import col, select, update
+from sqlmodel import col, exists, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.suspension import require_open
@@ -12,12 +12,12 @@ from app.core.ids import new_id
 from app.keys.format import key_start, new_key
 from app.keys.options import parse_label
 from app.keys.service import NewKey
-from app.models import TrialApiKey, TrialApiKeyDetail
+from app.models import KeyExposure, TrialApiKey, TrialApiKeyDetail
 from app.trials.service import lock_trial
 from app.trials.states import Move
 
 MOST_KEYS = 5
-"""Keys of one trial at a time that are not revoked."""
+"""Keys of one trial at a time that are not revoked, nor end because somebody reported them."""
 
 
 class TrialKeyLimitReached(LatchkeyError):
@@ -71,7 +71,10 @@ async def revoke_key(session: AsyncSession, user_id: str, slug: str, key_id: str
 
 
 async def _count_in_use(session: AsyncSession, workspace_id: str) -> int:
+    """Keys that take a place. One that was reported leaves its own to the key that replaces it."""
     statement = select(func.count()).where(
-        TrialApiKey.workspace_id == workspace_id, TrialApiKey.status != "revoked"
+        TrialApiKey.workspace_id == workspace_id,
+        TrialApiKey.status != "revoked",
+        ~exists().where(col(KeyExposure.key_id) == col(TrialApiKey.id)),
     )
     return (await session.exec(statement)).one()

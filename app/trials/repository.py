@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, func
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,13 +14,15 @@ from app.core.clock import DB_NOW
 from app.core.errors import NotFound
 from app.models import (
     ApiKeyDetail,
+    KeyExposure,
     KeyLastUse,
+    KeyLeak,
     TrialApiKey,
     TrialApiKeyDetail,
     TrialExtension,
     TrialWorkspace,
 )
-from app.trials.states import Life, read_life
+from app.trials.states import Life, Status, read_life
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialKeySummary:
-    """What may be shown of a trial's key. `live_key_id`: of the live key that it became."""
+    """What may be shown of a trial's key. `live_key_id`: of the live key that it became.
+
+    `status` is `expired` where its own time is over, as that of a key reported as exposed may be.
+    `reported_at`: when others said that it is exposed, so that it ends at `expires_at`.
+    `leaked_at`: when it was last seen in a URL.
+    """
 
     id: str
     label: str | None
@@ -43,6 +50,9 @@ class TrialKeySummary:
     revoked_at: datetime | None
     last_used_at: datetime | None
     live_key_id: str | None
+    expires_at: datetime | None
+    reported_at: datetime | None
+    leaked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ def _is_active_of(owner_id: str) -> ColumnElement[bool]:
 
 def _is_running() -> ColumnElement[bool]:
     return and_(
-        col(TrialWorkspace.status) == "active",
+        col(TrialWorkspace.status) == Status.ACTIVE,
         col(TrialWorkspace.expires_at) > DB_NOW,
     )
 
@@ -163,20 +173,27 @@ def _summary(row: tuple[TrialWorkspace, datetime, int, int, int]) -> TrialSummar
 
 
 async def _list_keys(session: AsyncSession, workspace_id: str) -> Sequence[TrialKeySummary]:
+    ended: ColumnElement[bool] = col(TrialApiKeyDetail.expires_at) <= DB_NOW
+    is_over = (col(TrialApiKey.status) == "active") & ended
     statement = (
         select(  # type: ignore[call-overload]  # sqlmodel types selects of up to four columns
             TrialApiKey.id,
             TrialApiKey.label,
             TrialApiKeyDetail.start,
-            TrialApiKey.status,
+            case((is_over, "expired"), else_=col(TrialApiKey.status)),
             TrialApiKey.created_at,
             TrialApiKey.revoked_at,
             KeyLastUse.last_used_at,
             ApiKeyDetail.key_id,
+            TrialApiKeyDetail.expires_at,
+            KeyExposure.reported_at,
+            KeyLeak.last_seen_at,
         )
         .join(TrialApiKeyDetail, col(TrialApiKeyDetail.key_id) == TrialApiKey.id, isouter=True)
         .join(KeyLastUse, col(KeyLastUse.key_id) == TrialApiKey.id, isouter=True)
         .join(ApiKeyDetail, col(ApiKeyDetail.trial_key_id) == TrialApiKey.id, isouter=True)
+        .join(KeyExposure, col(KeyExposure.key_id) == TrialApiKey.id, isouter=True)
+        .join(KeyLeak, col(KeyLeak.key_id) == TrialApiKey.id, isouter=True)
         .where(TrialApiKey.workspace_id == workspace_id)
         .order_by(
             col(TrialApiKey.status) == "revoked",

@@ -13,14 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.erasures import refuse_erased
 from app.accounts.suspension import require_open
 from app.billing.plans import Tier, get_plans
-from app.core.clock import DB_NOW
+from app.core.clock import DB_NOW, day_words
 from app.core.errors import InvalidRequest, NotFound
 from app.core.ids import new_id
 from app.keys.service import AddressNotVerified
 from app.models import TrialApiKey, TrialWorkspace, User
-from app.trials.claims import TrialTaken, in_words, take_claim
+from app.trials.claims import TrialTaken, take_claim
 from app.trials.slugs import free_slug, slug_of
 from app.trials.states import Life, Move, Status, read_life
 from app.trials.tiers import find_trial_tier
@@ -42,10 +43,10 @@ async def start_trial(
     owner = await lock_owner(session, user_id)
     await require_open(session, user_id)
     if owner.email_verified is None:
-        raise AddressNotVerified("Sign in with a link sent to your address; then start the trial.")
+        raise AddressNotVerified("Open a link that we mail you; then start the trial.")
     running = await find_running(session, user_id, tier.id)
     if running is not None:
-        end = in_words(running.expires_at)
+        end = day_words(running.expires_at)
         raise TrialTaken(f"Your {tier.name} trial runs until {end}. Go on with that one.")
     await take_claim(session, owner, tier)
     return await _insert(session, owner, name, tier)
@@ -91,11 +92,12 @@ async def cancel_trial(session: AsyncSession, user_id: str, slug: str, *, confir
 async def lock_owner(session: AsyncSession, user_id: str) -> User:
     """The account's row, locked: its keys and trials are made under the same lock.
 
-    Raises NotFound when it was deleted.
+    Raises NotFound when it was deleted, and AccountBeingErased.
     """
     owner = await session.get(User, user_id, with_for_update=True)
     if owner is None:
         raise NotFound("This account does not exist any more.")
+    await refuse_erased(session, user_id)
     return owner
 
 

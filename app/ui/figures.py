@@ -1,9 +1,10 @@
 """How money, counts and days read: "$49 a month", "50,000", "25 December 2026"."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from app.billing.overview import Interval
 from app.billing.plans import Tier
+from app.core.clock import day_words
 
 CENTS = 100
 MINUS = "\N{MINUS SIGN}"
@@ -44,7 +45,4 @@ def count(number: int) -> str:
 
 def day(moment: datetime | None) -> str:
     """The day in UTC: "25 December 2026"; "" for none."""
-    if moment is None:
-        return ""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%B %Y}"
+    return "" if moment is None else day_words(moment)

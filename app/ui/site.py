@@ -72,5 +72,7 @@ def add_pages(app: rx.App) -> None:
             IdentitiesState.enter,
             DataState.enter_data,
         ],
-        **page_look("/settings", title="Settings", description="Your account and its sessions."),
+        **page_look(
+            "/settings", title="Settings", description="Your account, its sessions and its data."
+        ),
     )

@@ -41,6 +41,7 @@ class TrialCard:
     tone: Tone = "neutral"
     units: str = ""
     used_percent: int = 0
+    is_used_up: bool = False
     its_keys: str = ""
     key_count: int = 0
     end_at: str = ""
@@ -57,7 +58,11 @@ class TrialCard:
 
 @dataclass(frozen=True)
 class TrialKeyRow:
-    """A trial's key as its table shows it. Times are ISO 8601, or "" for never."""
+    """A trial's key as its table shows it. Times are ISO 8601, or "" for never.
+
+    `ends_at` is when it ends before the trial does, for `is_exposed`: others reported it.
+    `is_leaked`: it was in a URL, and still works.
+    """
 
     id: str
     label: str
@@ -65,6 +70,9 @@ class TrialKeyRow:
     status: str
     created_at: str
     last_used_at: str
+    ends_at: str
+    is_exposed: bool
+    is_leaked: bool
     can_revoke: bool
 
 
@@ -83,6 +91,7 @@ def trial_card(found: TrialSummary, now: datetime) -> TrialCard:
         tone=tone,
         units=f"{count(found.units_used)} of {count(found.units_limit)}",
         used_percent=math.ceil(found.units_used * 100 / found.units_limit),
+        is_used_up=life.status is Status.ACTIVE and found.units_used >= found.units_limit,
         its_keys=f"its {found.key_count} keys" if found.key_count > 1 else "its key",
         key_count=found.key_count,
         end_at=iso(end_at),
@@ -108,7 +117,10 @@ def key_rows(keys: Iterable[TrialKeySummary], life: Life) -> list[TrialKeyRow]:
             status=_key_status(key, life),
             created_at=iso(key.created_at),
             last_used_at=iso(key.last_used_at),
-            can_revoke=key.status == "active" and life.status is Status.ACTIVE,
+            ends_at=iso(key.expires_at) if _key_status(key, life) == "active" else "",
+            is_exposed=key.reported_at is not None,
+            is_leaked=key.leaked_at is not None and _key_status(key, life) == "active",
+            can_revoke=key.status in {"active", "expired"} and life.status is Status.ACTIVE,
         )
         for key in keys
     ]

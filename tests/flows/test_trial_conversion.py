@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import text
 
 from app.core.clock import utc_now
 from app.core.crypto import sha256_hex
@@ -11,6 +12,7 @@ from app.core.errors import NotFound
 from app.flows import trial_conversion
 from app.flows.account_keys import create_key
 from app.flows.trial_conversion import PlanNeeded
+from app.keys.exposure import end_exposed, read_sighting
 from app.keys.options import KeyOptions
 from app.keys.service import KeyLimitReached
 from app.models import KeyLastUse, KeyLeak, TrialApiCall, TrialApiKey, TrialWorkspace
@@ -71,6 +73,28 @@ async def test_what_narrows_a_key_and_what_is_known_of_it_goes_with_it(unit_of_w
         assert (await session.get_one(KeyLastUse, key.id)).last_used_at == MOMENT
         leaked = await session.get_one(KeyLeak, key.id)
     assert (leaked.times, leaked.told_on) == (3, MOMENT.date())
+
+
+async def test_reported_key_stays_in_its_grace_and_its_owner_is_told_once(
+    unit_of_work: Any,
+) -> None:
+    """It is no expiry: a key that replaced it would end so long after its making as well."""
+    trial = await make_trial(keys=1)
+    sighting = read_sighting(trial.keys[0][1])
+    async with unit_of_work() as session:
+        await end_exposed(session, [sighting], grace=DAY)
+    await trial.convert()
+    [key] = await live_keys(trial.user_id)
+    found = await detail_of(key.id)
+    assert found is not None
+    assert found.expires_at is None
+    assert found.grace_ends_at is not None
+    assert abs(found.grace_ends_at - utc_now() - DAY) < timedelta(minutes=1)
+    async with unit_of_work() as session:
+        await end_exposed(session, [sighting], grace=timedelta(0))
+        told = await session.exec(text("SELECT count(*) FROM latchkey.procrastinate_jobs"))  # type: ignore[call-overload]
+        assert told.one()[0] == 1
+    assert [one.status for one in await live_keys(trial.user_id)] == ["revoked"]
 
 
 async def test_revoked_keys_stay_revoked(unit_of_work: Any) -> None:

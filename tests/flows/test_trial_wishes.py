@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from app.billing.checkout import CheckoutOutcome, is_checkout_settled
+from app.accounts import erasures
+from app.accounts.erasures import AccountBeingErased
+from app.billing.checkout import CheckoutOutcome, is_checkout_settled, start_checkout
 from app.billing.errors import AlreadySubscribed, PlanNotSold
 from app.core.clock import utc_now
 from app.core.errors import NotFound
@@ -22,7 +24,7 @@ from app.flows.trial_conversion import (
 from app.jobs import accounts
 from app.jobs import app as jobs_app
 from app.models import TrialDetail
-from app.trials.service import cancel_trial
+from app.trials.service import cancel_trial, start_trial
 from app.trials.states import TrialMoveRefused
 from tests.billing.shop import Shop, keep, session_of
 from tests.flows.trials import Trial, add_trial, ago, give_plan, live_keys, make_trial
@@ -250,6 +252,19 @@ async def test_what_cannot_be_converted_leads_to_no_checkout(unit_of_work: Any) 
     cancelled = await make_trial(plan=None, status="cancelled")
     with pytest.raises(TrialMoveRefused):
         await wish(cancelled)
+
+
+async def test_account_that_is_being_erased_begins_and_buys_nothing(unit_of_work: Any) -> None:
+    """Its part at Stripe, which is not asked, may have been done before."""
+    trial = await make_trial(plan=None)
+    async with unit_of_work() as session:
+        await erasures.note(session, trial.user_id)
+    with pytest.raises(AccountBeingErased):
+        async with unit_of_work() as session:
+            await start_trial(session, trial.user_id, name="Acme", tier_id="enterprise")
+    for act in (trial.convert(), wish(trial), start_checkout(trial.user_id, "standard", "month")):
+        with pytest.raises(AccountBeingErased):
+            await act
 
 
 async def test_plan_that_is_not_sold_is_refused(unit_of_work: Any) -> None:

@@ -63,6 +63,7 @@ def leak_mail(**changes) -> Mail:
         "key": "production (lk_live_abcd…)",
         "times": "3 times",
         "last_seen": "2026-11-23 12:00",
+        "is_trial": False,
         "link": "http://localhost:8000/keys/",
         "site": "http://localhost:8000",
     }
@@ -87,6 +88,13 @@ class TestLeakNotice:
         mail = leak_mail()
         assert Page(mail.html).links == ["http://localhost:8000/keys/"]
         assert mail.text.count("http://localhost:8000/keys/") == 1
+
+    def test_a_trial_s_key_is_replaced_in_its_trial(self):
+        mail = leak_mail(is_trial=True, link="http://localhost:8000/trials/")
+        assert Page(mail.html).links == ["http://localhost:8000/trials/"]
+        for part in (mail.text, " ".join(Page(mail.html).text.split())):
+            assert "Make another key in its trial" in " ".join(part.split())
+            assert "Rotate" not in part
 
     def test_name_of_a_key_is_only_text_in_html(self):
         page = Page(leak_mail(key="<script>x</script>").html)
@@ -267,6 +275,7 @@ def exposed_mail(**changes) -> Mail:
         "place": "github[.]com/o/r, commit",
         "is_revoked": False,
         "ends": "2026-11-24 12:00",
+        "is_trial": False,
         "link": "http://localhost:8000/keys/",
         "site": "http://localhost:8000",
     }

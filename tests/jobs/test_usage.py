@@ -15,7 +15,7 @@ from app.jobs.app import make_jobs
 from app.models import KeyLeak
 from tests.api.browser import make_settings
 from tests.conftest import UnitOfWork
-from tests.factories import make_key, make_user
+from tests.factories import make_key, make_trial_key, make_user, make_workspace
 from tests.usage.log import Call, Log
 
 QUEUED = """DELETE FROM latchkey.procrastinate_jobs RETURNING task_name, args"""
@@ -122,6 +122,22 @@ async def test_owner_of_a_leaked_key_gets_one_mail(
     assert "It was part of a request's address once" in stored.text
     assert stored.link == "http://localhost:8000/keys/"
     assert secret not in stored.text
+
+
+async def test_owner_of_a_trial_s_leaked_key_is_led_to_the_trials(
+    unit_of_work: UnitOfWork, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(tmp_path)
+    monkeypatch.setattr(mail, "get_settings", lambda: settings)
+    async with unit_of_work() as session:
+        workspace = await make_workspace(session, await make_user(session))
+        key, _ = await make_trial_key(session, workspace, label="laptop")
+        now = utc_now()
+        session.add(KeyLeak(key_id=key.id, first_seen_at=now, last_seen_at=now, times=1))
+    await mail.send_leak_notice(key.id, "2026-11-23")
+    [stored] = list_stored(tmp_path / "mail")
+    assert stored.subject.endswith("was in a URL: replace it")
+    assert stored.link == "http://localhost:8000/trials/"
 
 
 async def test_nothing_is_mailed_of_a_key_that_was_revoked_meanwhile(

@@ -81,9 +81,9 @@ async def test_notice_says_which_key_of_whom(unit_of_work: UnitOfWork) -> None:
         live = await leaks.find_notice(session, key.id)
         of_trial = await leaks.find_notice(session, trial.id)
         assert await leaks.find_notice(session, "gone") is None
-    assert live == leaks.LeakNotice(user.email, "production", secret[:12], NOON, 3)
+    assert live == leaks.LeakNotice(False, user.email, "production", secret[:12], NOON, 3)
     assert of_trial is not None
-    assert (of_trial.to, of_trial.label, of_trial.times) == (user.email, None, 3)
+    assert (of_trial.is_trial, of_trial.to, of_trial.times) == (True, user.email, 3)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ async def test_trials_share_their_workspaces_units_for_good(
     replies = [await ask(meter, key=trial_key.secret) for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 429]
     assert "retry-after" not in replies[2].headers
+    assert "waiting does not help" in replies[2].json()["detail"]
     assert replies[0].headers["ratelimit-policy"] == '"requests";q=1000000;w=1, "units";q=2'
     [workspace] = await tables.execute('SELECT * FROM "TrialWorkspace"')
     ends = workspace["expiresAt"].strftime("%Y-%m-%dT%H:%M:%SZ")

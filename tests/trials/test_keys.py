@@ -9,6 +9,7 @@ import pytest
 from app.core.clock import utc_now
 from app.core.crypto import sha256_hex
 from app.core.errors import InvalidRequest, NotFound
+from app.keys.exposure import end_exposed, read_sighting
 from app.keys.format import is_well_formed
 from app.keys.service import NewKey
 from app.models import TrialApiKey, TrialWorkspace
@@ -77,6 +78,18 @@ async def test_trial_has_at_most_five_keys_also_at_once(
     made = next(result for result in results if isinstance(result, NewKey))
     await revoke(unit_of_work, trial, made.id)
     assert await create(unit_of_work, trial)
+
+
+async def test_reported_key_leaves_its_place_to_the_one_that_replaces_it(
+    unit_of_work: UnitOfWork, trial: TrialWorkspace
+) -> None:
+    """Its owner is mailed to put another in its place before it ends."""
+    made = [await create(unit_of_work, trial) for _ in range(MOST_KEYS)]
+    async with unit_of_work() as session:
+        await end_exposed(session, [read_sighting(made[0].secret)], grace=timedelta(hours=24))
+    assert await create(unit_of_work, trial)
+    with pytest.raises(TrialKeyLimitReached):
+        await create(unit_of_work, trial)
 
 
 async def test_keys_of_another_trial_count_for_nothing(

@@ -6,7 +6,8 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.errors import NotFound
-from app.models import KeyLastUse, TrialExtension, UsagePeriod
+from app.keys.exposure import end_exposed, read_sighting
+from app.models import KeyLastUse, TrialApiKeyDetail, TrialExtension, UsagePeriod
 from app.trials.repository import get_trial, list_active_trials, list_trials
 from tests.conftest import UnitOfWork
 from tests.factories import make_key, make_trial_key, make_user, make_workspace
@@ -118,6 +119,41 @@ async def test_trial_is_shown_with_its_units_keys_and_extensions(unit_of_work: U
     assert view.keys[1].label == "first"
     assert view.keys[1].start.startswith("lk_trial_")
     assert abs(view.keys[1].last_used_at - earlier) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "shown"),
+    [("active", 1, "active"), ("active", -1, "expired"), ("revoked", -1, "revoked")],
+)
+async def test_key_whose_own_time_is_over_is_not_shown_as_active(
+    unit_of_work: UnitOfWork, status: str, hours: int, shown: str
+) -> None:
+    async with unit_of_work() as session:
+        trial = await make_workspace(session, await make_user(session))
+        ends = {"expires_at": utc_now() + timedelta(hours=hours)}
+        await make_trial_key(session, trial, status=status, detail=ends)
+    async with unit_of_work() as session:
+        [key] = (await get_trial(session, trial.owner_id, trial.slug)).keys
+    assert key.status == shown
+
+
+async def test_key_that_was_reported_says_when_it_ends_and_that_it_has(
+    unit_of_work: UnitOfWork,
+) -> None:
+    async with unit_of_work() as session:
+        owner = await make_user(session)
+        trial = await make_workspace(session, owner)
+        ending, secret = await make_trial_key(session, trial)
+        over, old_secret = await make_trial_key(session, trial)
+        sightings = [read_sighting(secret), read_sighting(old_secret)]
+        await end_exposed(session, sightings, grace=timedelta(days=1))
+        detail = await session.get_one(TrialApiKeyDetail, over.id)
+        detail.expires_at = utc_now()
+    async with unit_of_work() as session:
+        keys = {key.id: key for key in (await get_trial(session, owner.id, trial.slug)).keys}
+    assert (keys[ending.id].status, keys[over.id].status) == ("active", "expired")
+    assert keys[ending.id].expires_at > utc_now() + timedelta(hours=23)
+    assert all(key.reported_at for key in keys.values())
 
 
 @pytest.mark.parametrize("slug", ["theirs", "nothing"])

@@ -36,7 +36,9 @@ def make_summary(life: Life, **overrides: object) -> TrialSummary:
 
 
 def make_key(status: str) -> TrialKeySummary:
-    return TrialKeySummary("k", "laptop", "lk_trial_abcd", status, NOW, None, None, None)
+    return TrialKeySummary(
+        "k", "laptop", "lk_trial_abcd", status, NOW, None, None, None, None, None, NOW
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,13 @@ def test_card_of_a_running_trial() -> None:
     )
 
 
+@pytest.mark.parametrize(("used", "is_used_up"), [(4_999, False), (5_000, True), (5_001, True)])
+def test_running_trial_without_units_left_says_so(used: int, is_used_up: bool) -> None:
+    assert trial_card(make_summary(make_life(), units_used=used), NOW).is_used_up is is_used_up
+    over = make_summary(make_life(Status.EXPIRED), units_used=used)
+    assert not trial_card(over, NOW).is_used_up
+
+
 @pytest.mark.parametrize(
     ("status", "badge", "can_convert", "data_day"),
     [
@@ -109,6 +118,7 @@ def test_plan_that_is_no_longer_in_the_file_is_called_by_its_id() -> None:
     ("status", "of_the_trial", "shown", "can_revoke"),
     [
         ("active", Status.ACTIVE, "active", True),
+        ("expired", Status.ACTIVE, "expired", True),
         ("active", Status.EXPIRED, "expired", False),
         ("revoked", Status.ACTIVE, "revoked", False),
         ("converted", Status.CONVERTED, "converted", False),
@@ -119,6 +129,7 @@ def test_key_of_a_trial_that_is_over_is_not_shown_as_active(
 ) -> None:
     [row] = key_rows([make_key(status)], make_life(of_the_trial))
     assert (row.status, row.can_revoke) == (shown, can_revoke)
+    assert row.is_leaked is (shown == "active")
 
 
 def test_conversion_says_how_many_keys_are_live_and_on_which_plan() -> None:

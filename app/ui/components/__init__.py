@@ -21,6 +21,7 @@ from app.ui.components.status import badge, call_badge, key_badge
 from app.ui.components.steps import checklist, checklist_step, waiting
 from app.ui.components.table import Column, table
 from app.ui.components.time import day_time, relative_time, utc_time
+from app.ui.components.typed import typed_dialog
 
 __all__ = [
     "Column",
@@ -61,6 +62,7 @@ __all__ = [
     "snippet_tabs",
     "table",
     "textarea_field",
+    "typed_dialog",
     "utc_time",
     "waiting",
 ]

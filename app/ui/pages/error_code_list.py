@@ -65,8 +65,8 @@ ERROR_CODES = (
     ErrorCode(
         402,
         "trial_ended",
-        "The trial is over: its days or its units.",
-        "Move to a plan; the key then keeps working.",
+        "The trial is over.",
+        "Convert it to a plan in the portal; the same key then works again.",
     ),
     ErrorCode(
         402,
@@ -171,8 +171,8 @@ ERROR_CODES = (
     ErrorCode(
         429,
         "quota_exceeded",
-        "The units of this period are used up.",
-        "Wait for the day in RateLimit, or move to a larger plan.",
+        "The units of this period, or of the trial, are used up.",
+        "Wait as long as Retry-After says, or move to a larger plan; convert a trial.",
     ),
     ErrorCode(
         431,

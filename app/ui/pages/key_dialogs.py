@@ -15,7 +15,9 @@ from app.ui.components import (
     key_line,
     select_field,
     snippet_tabs,
+    typed_dialog,
 )
+from app.ui.components.kinds import Text
 from app.ui.pages.keys_state import KeysState
 from app.ui.pages.snippets import KEY_PLACEHOLDER, screen_snippets
 
@@ -82,17 +84,7 @@ def create_dialog() -> rx.Component:
     """Asks for the new key's name."""
     return dialog(
         rx.el.form(
-            field(
-                "label",
-                "Name",
-                error=KeysState.errors["label"],
-                hint="What uses it, such as production or laptop.",
-                prefix="create",
-                default_value="default",
-                auto_focus=True,
-                max_length=LONGEST_LABEL,
-                auto_complete="off",
-            ),
+            key_name_field(KeysState.errors["label"]),
             select_field("lifetime", "Expires", LIFETIME_CHOICES, prefix="create"),
             field(
                 "allowed_ips",
@@ -139,22 +131,12 @@ def rotate_dialog() -> rx.Component:
 
 def revoke_dialog() -> rx.Component:
     """Says which key and what will break, and wants its name typed."""
-    return dialog(
-        rx.el.form(
-            field(
-                "confirm",
-                "Type the key's name to confirm",
-                error=KeysState.confirm_error,
-                prefix="revoke",
-                auto_complete="off",
-            ),
-            dialog_actions(
-                dialog_close(auto_focus=True),
-                button("Revoke key", kind="submit", variant="danger"),
-            ),
-            on_submit=KeysState.revoke_key,
-            class_name="stack",
-        ),
+    return typed_dialog(
+        "revoke",
+        KeysState.revoke_key,
+        label="Type the key's name to confirm",
+        error=KeysState.confirm_error,
+        act="Revoke key",
         title=f"Revoke {KeysState.revoking_label}",
         description=(
             "Calls with it are refused within a second, for good. "
@@ -162,4 +144,19 @@ def revoke_dialog() -> rx.Component:
         ),
         open=KeysState.revoking_id != "",
         on_open_change=KeysState.close_revoke,
+    )
+
+
+def key_name_field(error: Text) -> rx.Component:
+    """What a new key is to be called, as the form's `label`."""
+    return field(
+        "label",
+        "Name",
+        error=error,
+        hint="What uses it, such as production or laptop.",
+        prefix="create",
+        default_value="default",
+        auto_focus=True,
+        max_length=LONGEST_LABEL,
+        auto_complete="off",
     )

@@ -90,15 +90,19 @@ def _status(key: Any) -> rx.Component:
     return rx.el.span(
         key_badge(key.status),
         rx.cond(key.is_leaked, badge("Leaked", "bad")),
+        rx.cond(key.is_exposed, badge("Exposed", "bad")),
         rx.cond(key.was_trial, badge("From a trial")),
         class_name="row",
     )
 
 
 def _end(key: Any) -> rx.Component:
-    """When the key stops working: by its replacement, by its expiry, or never."""
+    """When the key stops working: by its replacement or a report, by its expiry, or never."""
     return rx.cond(
         key.grace_ends_at != "",
-        rx.fragment("replaced, ends ", relative_time(key.grace_ends_at)),
+        rx.fragment(
+            rx.cond(key.is_exposed, "reported, ends ", "replaced, ends "),
+            relative_time(key.grace_ends_at),
+        ),
         relative_time(key.expires_at),
     )

@@ -22,8 +22,8 @@ CREATE_FIELDS = ("label", "lifetime", "allowed_ips")
 class KeyRow:
     """A key as the table shows it. Times are ISO 8601, or "" for never.
 
-    `is_leaked`: it was in a URL, still works, and has not been replaced. `was_trial`: a trial
-    was converted with it.
+    `is_leaked`: it was in a URL, still works, and has not been replaced. `is_exposed`: others
+    reported it, so it ends. `was_trial`: a trial was converted with it.
     """
 
     id: str
@@ -35,6 +35,7 @@ class KeyRow:
     expires_at: str
     grace_ends_at: str
     is_leaked: bool
+    is_exposed: bool
     can_rotate: bool
     was_trial: bool
 
@@ -213,6 +214,7 @@ def _row(key: service.KeySummary) -> KeyRow:
         expires_at=iso(key.expires_at),
         grace_ends_at=iso(key.grace_ends_at),
         is_leaked=_is_leaked(key),
+        is_exposed=key.reported_at is not None,
         can_rotate=_can_rotate(key),
         was_trial=(key.start or "").startswith(TRIAL_START),
     )

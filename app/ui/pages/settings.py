@@ -31,7 +31,7 @@ def settings_page() -> rx.Component:
         ),
         end_others_dialog(),
         end_all_dialog(),
-        purpose="Who you are to us, and where you are signed in.",
+        purpose="Who you are, how and where you are signed in, and what we have of you.",
         active="/settings/",
     )
 

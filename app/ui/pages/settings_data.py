@@ -88,7 +88,7 @@ def data_section() -> rx.Component:
         ),
         rx.cond(DataState.needs_sign_in, _sign_in_again(), _acts()),
         erase_dialog(),
-        class_name="stack",
+        class_name="card stack",
         aria_label="Your data",
     )
 
@@ -107,7 +107,7 @@ def _acts() -> rx.Component:
 
 def _sign_in_again() -> rx.Component:
     return banner(
-        "You signed in a while ago. Sign in again with a link that we mail you, and come back.",
+        "You signed in a while ago. Sign in again and come back.",
         action=link_button("Sign in again", SIGN_IN_AGAIN),
     )
 

@@ -82,7 +82,7 @@ def _trial() -> rx.Component:
             ("expired", _expired()),
             ("converted", _converted()),
             ("cancelled", _cancelled()),
-            rx.fragment(),
+            rx.cond(TrialState.trial.is_used_up, _used_up()),
         ),
         _card(),
         key_section(),
@@ -120,6 +120,14 @@ def _card() -> rx.Component:
         ),
         aria_label="This trial",
         class_name="card stack",
+    )
+
+
+def _used_up() -> rx.Component:
+    return banner(
+        rx.el.strong("All units of this trial are used: calls that cost units are refused. "),
+        "Convert it to a plan to go on with the same keys.",
+        tone="warn",
     )
 
 

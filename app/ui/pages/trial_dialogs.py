@@ -2,8 +2,8 @@
 
 import reflex as rx
 
-from app.keys.options import LONGEST_LABEL
-from app.ui.components import button, dialog, dialog_actions, dialog_close, field
+from app.ui.components import button, dialog, dialog_actions, dialog_close, typed_dialog
+from app.ui.pages.key_dialogs import key_name_field
 from app.ui.pages.trial_state import TrialState
 
 
@@ -11,17 +11,7 @@ def create_key_dialog() -> rx.Component:
     """Asks for the new key's name."""
     return dialog(
         rx.el.form(
-            field(
-                "label",
-                "Name",
-                error=TrialState.errors["label"],
-                hint="What uses it, such as production or laptop.",
-                prefix="create",
-                default_value="default",
-                auto_focus=True,
-                max_length=LONGEST_LABEL,
-                auto_complete="off",
-            ),
+            key_name_field(TrialState.errors["label"]),
             dialog_actions(dialog_close(), button("Create key", kind="submit", variant="primary")),
             on_submit=TrialState.create_key,
             class_name="stack",
@@ -35,25 +25,29 @@ def create_key_dialog() -> rx.Component:
 
 def revoke_key_dialog() -> rx.Component:
     """Says which key and what will break."""
-    return _typed(
+    return typed_dialog(
         "revoke",
         TrialState.revoke_key,
         label="Type the key's name to confirm",
+        error=TrialState.errors["confirm"],
         act="Revoke key",
         title=f"Revoke {TrialState.revoking_label}",
         description=(
             "Calls with it are refused within a second, for good. "
             f"It made {TrialState.calls} in the last 24 hours."
         ),
+        open=TrialState.dialog == "revoke",
+        on_open_change=TrialState.close_dialog,
     )
 
 
 def cancel_trial_dialog() -> rx.Component:
     """Says what will break, for good."""
-    return _typed(
+    return typed_dialog(
         "cancel",
         TrialState.cancel_trial,
         label="Type the trial's name to confirm",
+        error=TrialState.errors["confirm"],
         act="Cancel trial",
         keep="Keep trial",
         title=f"Cancel {TrialState.trial.name}",
@@ -61,6 +55,8 @@ def cancel_trial_dialog() -> rx.Component:
             f"{_broken_keys()} There is no second trial of {TrialState.trial.tier} for twelve "
             "months after its start."
         ),
+        open=TrialState.dialog == "cancel",
+        on_open_change=TrialState.close_dialog,
     )
 
 
@@ -70,38 +66,4 @@ def _broken_keys() -> rx.Var[str]:
         f"Calls with {TrialState.trial.its_keys} are refused within a second, for good. "
         f"The trial made {TrialState.calls} in the last 24 hours.",
         "It ends at once, for good.",
-    )
-
-
-def _typed(
-    name: str,
-    on_submit: object,
-    *,
-    label: str,
-    act: str,
-    title: str,
-    description: str,
-    keep: str = "Cancel",
-) -> rx.Component:
-    """A dialog whose act needs a name to be typed; leaving it has the focus."""
-    return dialog(
-        rx.el.form(
-            field(
-                "confirm",
-                label,
-                error=TrialState.errors["confirm"],
-                prefix=name,
-                auto_complete="off",
-            ),
-            dialog_actions(
-                dialog_close(keep, auto_focus=True),
-                button(act, kind="submit", variant="danger"),
-            ),
-            on_submit=on_submit,
-            class_name="stack",
-        ),
-        title=title,
-        description=description,
-        open=TrialState.dialog == name,
-        on_open_change=TrialState.close_dialog,
     )

@@ -4,8 +4,10 @@ from typing import Any
 
 import reflex as rx
 
+from app.trials.keys import MOST_KEYS
 from app.ui.components import (
     Column,
+    badge,
     button,
     empty_state,
     key_badge,
@@ -36,7 +38,8 @@ def key_section() -> rx.Component:
                 TrialState.trial.can_make_key,
                 empty_state(
                     "No keys yet",
-                    "Make one and your first call is a minute away. A trial has up to 5.",
+                    "Make one and your first call is a minute away. "
+                    f"A trial has up to {MOST_KEYS}.",
                     action=_create(),
                 ),
                 rx.el.p("It has no keys.", class_name="muted"),
@@ -66,11 +69,22 @@ def _columns() -> list[Column]:
     return [
         Column("Name", lambda key: rx.el.strong(key.label)),
         Column("Key", lambda key: mono(key.start + "…")),
-        Column("Status", lambda key: key_badge(key.status)),
+        Column("Status", _status),
         Column("Last used", lambda key: relative_time(key.last_used_at)),
         Column("Created", lambda key: relative_time(key.created_at)),
         Column("Actions", _actions, shrink=True, is_label_hidden=True),
     ]
+
+
+def _status(key: Any) -> rx.Component:
+    """Whether the key works, whether others may know it, and when it ends before the trial."""
+    return rx.el.span(
+        key_badge(key.status),
+        rx.cond(key.is_exposed, badge("Exposed", "bad")),
+        rx.cond(key.is_leaked, badge("Leaked", "bad")),
+        rx.cond(key.ends_at, rx.el.span("ends ", relative_time(key.ends_at))),
+        class_name="row",
+    )
 
 
 def _actions(key: Any) -> rx.Component:

@@ -168,4 +168,4 @@ class TrialState(PortalState):
 def slug_in(path: str) -> str:
     """The slug that a trial's address names: the browser's word. "" for what can be none."""
     slug = unquote(path).strip("/").removeprefix("trials/")
-    return "" if "\0" in slug else slug
+    return slug if slug.isprintable() else ""

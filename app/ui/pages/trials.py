@@ -19,7 +19,6 @@ from app.ui.components import (
     empty_state,
     field,
     link_button,
-    notice,
     skeleton,
     table,
 )
@@ -35,7 +34,6 @@ def trials_page() -> rx.Component:
     """The page itself."""
     return portal_page(
         "Trials",
-        notice(TrialsState.unverified, tone="warn"),
         rx.cond(
             TrialsState.is_loaded,
             rx.cond(TrialsState.trials, _trial_table(), _no_trials()),

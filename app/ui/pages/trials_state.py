@@ -7,8 +7,7 @@ from reflex_base.event import EventSpec
 
 from app.core.clock import read_now
 from app.core.database import unit_of_work
-from app.core.errors import InvalidRequest
-from app.keys.service import AddressNotVerified
+from app.core.errors import InvalidRequest, LatchkeyError
 from app.trials.claims import TrialTaken
 from app.trials.repository import list_trials
 from app.trials.service import start_trial
@@ -20,10 +19,6 @@ from app.ui.trial_words import TrialCard, tier_name, trial_card
 
 ROUTE = "/trials/"
 FIELDS = ("name", "tier_id")
-UNVERIFIED = (
-    "A trial needs a verified address. Sign out, and in again with a link that is mailed to you; "
-    "then start it here."
-)
 
 
 class TrialsState(PortalState):
@@ -32,7 +27,6 @@ class TrialsState(PortalState):
     trials: list[TrialCard] = []
     running: list[TrialCard] = []
     is_loaded: bool = False
-    unverified: str = ""
     is_starting: bool = False
     wanted_tier: str = ""
     errors: dict[str, str] = {}
@@ -79,7 +73,7 @@ class TrialsState(PortalState):
         except TrialTaken as error:
             self.errors = {"tier_id": error.detail}
             self.taken_tier, self.taken_name = tier_id, tier_name(tier_id)
-        except AddressNotVerified as error:
+        except LatchkeyError as error:
             self.errors = {"name": error.detail}
         else:
             self.is_starting = False
@@ -100,5 +94,4 @@ class TrialsState(PortalState):
         if trials != self.trials:
             self.trials = trials
             self.running = [trial for trial in trials if trial.status == Status.ACTIVE]
-        self.unverified = "" if user.is_verified else UNVERIFIED
         self.is_loaded = True

@@ -1,4 +1,4 @@
-"""What the keys page says of a key that was seen in a URL."""
+"""What the keys page says of a key that was seen in a URL, or reported."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,9 @@ import pytest
 from sqlmodel import update
 
 from app.core.clock import utc_now
+from app.keys.exposure import end_exposed, read_sighting
 from app.models import ApiKeyMetadata, KeyLeak
+from app.ui.pages.keys import keys_page
 from app.ui.pages.keys_state import KeysState
 from tests.conftest import UnitOfWork
 from tests.factories import make_key, make_user
@@ -67,3 +69,19 @@ async def test_several_leaks_are_told_in_one_sentence_and_go_with_their_keys(
         await session.exec(update(ApiKeyMetadata).values(status="revoked"))
     await state.load()
     assert state.leaked == ""
+
+
+async def test_key_that_was_reported_is_shown_as_exposed_not_as_replaced(
+    unit_of_work: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with unit_of_work() as session:
+        user = await make_user(session)
+        reported, secret = await make_key(session, user)
+        await make_key(session, user, detail={"grace_ends_at": utc_now() + timedelta(days=1)})
+        await end_exposed(session, [read_sighting(secret)], grace=timedelta(days=1))
+    sign_in(monkeypatch, user)
+    state = KeysState(_reflex_internal_init=True)
+    await state.load()
+    assert {row.id for row in state.keys if row.is_exposed} == {reported.id}
+    assert all(row.grace_ends_at for row in state.keys)
+    assert "reported, ends " in str(keys_page())

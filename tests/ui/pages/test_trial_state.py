@@ -31,6 +31,8 @@ async def pages(unit_of_work: UnitOfWork, monkeypatch: pytest.MonkeyPatch) -> Tr
         ("/trials/a%2Fb/", "a/b"),
         ("/trials/", "trials"),
         ("/trials/%00/", ""),
+        ("/trials/\ud800/", ""),
+        ("/trials/a%0Ab/", ""),
         ("", ""),
     ],
 )
@@ -48,7 +50,9 @@ async def test_page_shows_the_trial_and_its_keys(pages: TrialPages) -> None:
     assert not {"trial", "keys"} & state.dirty_vars
 
 
-@pytest.mark.parametrize("address", ["/trials/theirs/", "/trials/none/", "/trials/%00/"])
+@pytest.mark.parametrize(
+    "address", ["/trials/theirs/", "/trials/none/", "/trials/%00/", "/trials/\ud800/"]
+)
 async def test_trial_of_a_stranger_is_as_unknown_as_none(pages: TrialPages, address: str) -> None:
     await make_trial(await make_customer(), slug="theirs", name="Theirs", keys=1)
     await pages.open(address)

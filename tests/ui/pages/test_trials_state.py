@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.suspension import suspend
 from app.core.database import unit_of_work as one_unit
 from app.trials.repository import list_trials
 from app.ui.pages.trials_state import TrialsState
@@ -79,9 +80,19 @@ async def test_unverified_address_is_told_how_to_be_verified(
     await pages.open("/trials/?tier=standard")
     await start(pages)
     state = await pages.state(TrialsState)
-    assert "Sign in with a link sent to your address" in state.errors["name"]
+    assert "Open a link that we mail you" in state.errors["name"]
     async with one_unit() as session:
         assert await list_trials(session, pages.user.id) == []
+
+
+async def test_suspended_account_is_told_so_in_the_dialog(pages: TrialPages) -> None:
+    async with one_unit() as session:
+        await suspend(session, pages.user.id, reason="test", suspended_by="test")
+    await pages.open("/trials/?tier=standard")
+    assert await start(pages) is None
+    state = await pages.state(TrialsState)
+    assert state.is_starting
+    assert "Your account is suspended" in state.errors["name"]
 
 
 @pytest.mark.parametrize(
