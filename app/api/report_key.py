@@ -45,7 +45,7 @@ async def report_key(
     await take_report(
         _sightings(key, place),
         network=client_network(request, settings),
-        grace=get_plans().leaks.grace,
+        grace=get_plans().exposed.grace,
         root_keys=settings.root_key_digests,
     )
     return render_page("report_key_done.html")

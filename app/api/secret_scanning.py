@@ -77,7 +77,7 @@ def _read(body: bytes) -> Sequence[Match]:
 
 async def _end(sightings: Sequence[Sighting], settings: Settings) -> frozenset[str]:
     """The digests of genuine keys; some at a time, so that nothing waits long for their locks."""
-    grace = get_plans().leaks.grace
+    grace = get_plans().exposed.grace
     found = warn_of_root_keys((one.digest for one in sightings), settings.root_key_digests)
     rest = iter(sightings)
     while some := list(islice(rest, MOST_AT_ONCE)):

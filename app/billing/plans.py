@@ -58,7 +58,7 @@ class TrialTerms:
 
 
 @dataclass(frozen=True)
-class LeakTerms:
+class ExposureTerms:
     """What becomes of a key that somebody reports as exposed: `grace` (the default) or `revoke`."""
 
     action: str = "grace"
@@ -66,10 +66,10 @@ class LeakTerms:
     @property
     def grace(self) -> timedelta:
         """How long such a key goes on working."""
-        return _LEAK_ACTIONS[self.action]
+        return _EXPOSED_ACTIONS[self.action]
 
 
-_LEAK_ACTIONS = {"revoke": timedelta(0), "grace": timedelta(hours=24)}
+_EXPOSED_ACTIONS = {"revoke": timedelta(0), "grace": timedelta(hours=24)}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Plans:
 
     tiers: tuple[Tier, ...]
     trials: TrialTerms
-    leaks: LeakTerms = LeakTerms()
+    exposed: ExposureTerms = ExposureTerms()
 
     def get_tier(self, tier_id: str) -> Tier:
         """The tier with this id. Raises KeyError for one that the file does not have."""
@@ -108,7 +108,7 @@ def load_plans(path: Path) -> Plans:
 
 
 def _plans(document: Mapping[str, Any], source: str) -> Plans:
-    _refuse_unknown(document, {"tiers", "trials", "leaks"}, source)
+    _refuse_unknown(document, {"tiers", "trials", "exposed"}, source)
     tables = _table(document, "tiers", source)
     if FREE not in tables:
         raise PlansInvalid(f"{source}: add [tiers.{FREE}], the plan of everyone who has no other.")
@@ -117,17 +117,17 @@ def _plans(document: Mapping[str, Any], source: str) -> Plans:
     trials = TrialTerms(
         **_values(TrialTerms, _table(document, "trials", source), f"{source}: trials")
     )
-    return Plans(tiers=tiers, trials=trials, leaks=_leaks(document, source))
+    return Plans(tiers=tiers, trials=trials, exposed=_exposed(document, source))
 
 
-def _leaks(document: Mapping[str, Any], source: str) -> LeakTerms:
+def _exposed(document: Mapping[str, Any], source: str) -> ExposureTerms:
     """Grace where the file does not say: nobody's calls stop who has not chosen that."""
-    if "leaks" not in document:
-        return LeakTerms()
-    table = _table(document, "leaks", source)
-    terms = LeakTerms(**_values(LeakTerms, table, f"{source}: leaks"))
-    if terms.action not in _LEAK_ACTIONS:
-        raise PlansInvalid(f'{source}: leaks: \'action\' must be "revoke" or "grace".')
+    if "exposed" not in document:
+        return ExposureTerms()
+    table = _table(document, "exposed", source)
+    terms = ExposureTerms(**_values(ExposureTerms, table, f"{source}: exposed"))
+    if terms.action not in _EXPOSED_ACTIONS:
+        raise PlansInvalid(f'{source}: exposed: \'action\' must be "revoke" or "grace".')
     return terms
 
 
@@ -152,7 +152,7 @@ def _refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> No
 
 
 def _values(
-    kind: type[Tier | TrialTerms | LeakTerms], table: Mapping[str, Any], where: str
+    kind: type[Tier | TrialTerms | ExposureTerms], table: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
     """What to fill a dataclass with: every field present, of its type, and not negative."""
     listed = [field for field in fields(kind) if field.name != "id"]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.api import report_key
-from app.billing.plans import LeakTerms, Plans, get_plans
+from app.billing.plans import ExposureTerms, Plans, get_plans
 from app.keys import reports
 from app.keys.format import new_key
 from app.models import ApiKeyMetadata, KeyExposure
@@ -60,7 +60,7 @@ async def test_plans_file_decides_that_it_ends_at_once(
     key: tuple[ApiKeyMetadata, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    strict = Plans(get_plans().tiers, get_plans().trials, LeakTerms("revoke"))
+    strict = Plans(get_plans().tiers, get_plans().trials, ExposureTerms("revoke"))
     monkeypatch.setattr(report_key, "get_plans", lambda: strict)
     await visitor.post("/report-key", data={"key": key[1]})
     async with unit_of_work() as session:

@@ -106,17 +106,17 @@ def test_an_older_price_still_buys_its_plan(tmp_path: Path) -> None:
 
 
 def test_what_becomes_of_an_exposed_key_is_in_the_file(tmp_path: Path) -> None:
-    assert load_plans(SHIPPED).leaks.grace == timedelta(hours=24)
+    assert load_plans(SHIPPED).exposed.grace == timedelta(hours=24)
     strict = altered(tmp_path, 'action = "grace"', 'action = "revoke"')
-    assert load_plans(strict).leaks.grace == timedelta(0)
+    assert load_plans(strict).exposed.grace == timedelta(0)
 
 
 def test_file_that_does_not_say_gives_exposed_keys_a_day(tmp_path: Path) -> None:
     silent = tmp_path / "silent.toml"
-    silent.write_text(SHIPPED.read_text().partition("[leaks]")[0])
-    assert load_plans(silent).leaks.grace == timedelta(hours=24)
+    silent.write_text(SHIPPED.read_text().partition("[exposed]")[0])
+    assert load_plans(silent).exposed.grace == timedelta(hours=24)
 
 
 def test_unknown_action_for_exposed_keys_is_named(tmp_path: Path) -> None:
     message = refusal(altered(tmp_path, 'action = "grace"', 'action = "delete"'))
-    assert "leaks: 'action' must be" in message
+    assert "exposed: 'action' must be" in message

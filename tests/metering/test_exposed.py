@@ -182,12 +182,12 @@ async def test_root_key_is_named_to_the_operator_by_its_digest(
 async def test_revoked_at_once_where_the_plans_say_so(
     start_meter: StartMeter, live_key: Key, tables: Tables
 ) -> None:
-    from app.billing.plans import LeakTerms, Plans
+    from app.billing.plans import ExposureTerms, Plans
     from tests.metering.conftest import plans
 
     def strict() -> Plans:
         usual = plans()
-        return Plans(usual.tiers, usual.trials, LeakTerms("revoke"))
+        return Plans(usual.tiers, usual.trials, ExposureTerms("revoke"))
 
     meter = await start_service(start_meter, plans=strict)
     assert (await ask(meter, "GET", "/api/v1/key", key=live_key.secret)).status == 200

@@ -51,7 +51,7 @@ class Exposed:
             await take_report(
                 sightings,
                 network=network_of(client_address(scope, self._trusted_proxy_hops)),
-                grace=self._plans().leaks.grace,
+                grace=self._plans().exposed.grace,
                 root_keys=self._root_keys,
             )
         except SQLAlchemyError as error:
