@@ -22,8 +22,10 @@ ACCOUNTS = tuple(
     f"tests/{name}"
     for name in ("accounts", "api", "flows", "integrations", "jobs", "keys", "trials")
 )
-MONEY = ("tests/billing", "tests/sandbox")
+MONEY = ("tests/billing",)
+SANDBOX = ("tests/sandbox",)
 METER = ("tests/metering", "tests/usage")
+APART = (*ACCOUNTS, *MONEY, *SANDBOX, *METER, "tests/e2e", "tests/faults")
 MODELS = tuple(
     f"tests/faults/test_{name}.py" for name in ("key_model", "openapi_conformance", "trial_model")
 )
@@ -45,9 +47,10 @@ STEPS = {
     "types": [str(BIN / "mypy")],
     # importing the tests drops the operator's settings: these are the pages that they want
     "pages": [sys.executable, "-c", "import tests; from app.ui.build import main; main()"],
-    "tests": [*PYTEST, "tests", *_without(*ACCOUNTS, *MONEY, *METER, "tests/e2e", "tests/faults")],
+    "tests": [*PYTEST, "tests", *_without(*APART)],
     "accounts": [*PYTEST, *ACCOUNTS],
     "money": [*PYTEST, *MONEY],
+    "sandbox": [*PYTEST, *SANDBOX],
     "meter": [*PYTEST, *METER],
     "models": [*PYTEST, *MODELS],
     "browser": [*PYTEST, "tests/e2e"],
@@ -59,6 +62,7 @@ STEPS = {
 BESIDE = {
     "accounts": "tests",
     "money": "tests",
+    "sandbox": "tests",
     "meter": "tests",
     "models": "tests",
     "outages": "browser",
