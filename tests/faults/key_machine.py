@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.suspension import Suspended
 from app.core.errors import NotFound
 from app.keys.format import new_key
 from app.keys.options import KeyOptions
@@ -76,6 +77,9 @@ class KeyMachine(RuleBasedStateMachine):
         async def work(session: AsyncSession) -> Any:
             return await create_key(session, user.id, options=options, limit=KEYS)
 
+        if user.is_suspended:
+            self._must_raise(Suspended, work)
+            return multiple()
         if len(in_use) >= KEYS:
             self._must_raise(KeyLimitReached, work)
             return multiple()
@@ -89,6 +93,9 @@ class KeyMachine(RuleBasedStateMachine):
         async def work(session: AsyncSession) -> Any:
             return await rotate_key(session, key.user.id, key.id, grace=grace)
 
+        if key.user.is_suspended:
+            self._must_raise(Suspended, work)
+            return multiple()
         if key.account.is_trial or key.status != "active" or key.grace != "never":
             self._must_raise(NotFound, work)
             return multiple()

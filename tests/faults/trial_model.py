@@ -122,8 +122,8 @@ class Trial:
         return OK
 
     def revoke_key(self) -> str:
-        """The first one, if there is one."""
-        if self.is_gone or not (self.is_running or self.is_over):
+        """The first one, if there is one; a trial that is over is read-only."""
+        if not self.is_running:
             return REFUSED
         if not self.keys:
             return "not_found"
