@@ -13,7 +13,7 @@ from tests.faults.key_world import World
 
 IS_FULL = "FAULT_COUNT" in os.environ
 PROFILE = settings(
-    max_examples=400 if IS_FULL else 60,
+    max_examples=400 if IS_FULL else 70,
     stateful_step_count=50 if IS_FULL else 30,
     # the same examples in each ordinary run: it fails for a change of the code, and for no other
     derandomize=not IS_FULL,
