@@ -23,7 +23,7 @@ from tests.faults.limitless import Place, running_place
 TIMES = int(os.environ.get("FAULT_COUNT", "3"))
 # the same requests in each ordinary run: it fails for a change of the code, and for no other
 SEED = [] if "FAULT_COUNT" in os.environ else ["--seed=1"]
-EXAMPLES, EXAMPLES_WITHOUT_KEY = 30 * TIMES, 4 * TIMES
+EXAMPLES, EXAMPLES_WITHOUT_KEY = 60 * TIMES, 10 * TIMES
 MOST_SECONDS = 60 * TIMES
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 

@@ -27,7 +27,7 @@ SEEN = {
 }
 IS_FULL = "FAULT_COUNT" in os.environ
 PROFILE = settings(
-    max_examples=80 if IS_FULL else 15,
+    max_examples=80 if IS_FULL else 25,
     stateful_step_count=50 if IS_FULL else 25,
     # the same examples in each ordinary run: it fails for a change of the code, and for no other
     derandomize=not IS_FULL,
