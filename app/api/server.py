@@ -57,7 +57,7 @@ PAUSED_SECONDS = 1.0
 UNREAD_SECONDS = 60.0
 """How long a client may leave an answer unread that is more than the network holds."""
 
-LINGER_SECONDS = 5.0
+LINGER_SECONDS = 2.0
 """Between a refusal and the closing: with data unread, closing at once would tear it away."""
 
 LINGER_BYTES = 1024 * 1024

@@ -104,4 +104,4 @@ def _extension(extension: TrialExtension) -> str:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -56,7 +56,7 @@ async def test_trial_is_shown_and_extended(unit_of_work: UnitOfWork, trial: Tria
     async with unit_of_work() as session:
         ends_at = (await session.get_one(TrialWorkspace, trial.id)).expires_at
     assert line.startswith(f"acme: was over since {trial.expires_at:%Y-%m-%d}")
-    assert line.endswith(f", runs until {ends_at:%Y-%m-%d %H:%M:%S} now")
+    assert line.endswith(f", runs until {ends_at:%Y-%m-%d %H:%M:%S} UTC now")
     [line], _ = await commands.extend("acme", days=1, reason="once more")
     assert "was to end" in line
     lines, _ = await commands.show("acme")
